@@ -1,0 +1,44 @@
+/* A copy of a JSON text with some spans replaced, described as pieces instead of made: the big body
+ * of a request exists once, and each upstream call reads slices of it.
+ *
+ * Add edits in any order; they must not overlap. Then splice_pieces() gives the list. Nothing is
+ * copied: text and replacements are borrowed and must outlive the pieces. */
+#ifndef CACHE_SPLICE_H
+#define CACHE_SPLICE_H
+
+#include "cache/base.h"
+#include "cache/span.h"
+
+enum { SPLICE_EDITS_MAX = 16, SPLICE_PIECES_MAX = 2 * SPLICE_EDITS_MAX + 1 };
+
+struct splice_edit {
+    size_t offset;
+    size_t length;
+    struct slice replacement;
+};
+
+struct splice {
+    struct slice text;
+    size_t count;
+    struct splice_edit edits[SPLICE_EDITS_MAX]; /* kept in order of offset */
+};
+
+void splice_init(struct splice *s, struct slice text);
+
+/* `span` lies inside the text. A span of length 0 inserts. ERR_LIMIT: too many edits. */
+enum err splice_replace(struct splice *s, struct slice span, struct slice replacement) MUST_CHECK;
+
+/* Removes a member (struct span_value.member) of an object together with one neighbouring comma. */
+enum err splice_remove(struct splice *s, struct slice member) MUST_CHECK;
+
+/* Inserts `member` (as `"key":value`, no comma) at the start of the object whose span is `object`
+ * and adds the comma if the object has members. */
+enum err splice_insert(struct splice *s, struct slice object, struct slice member) MUST_CHECK;
+
+/* Writes the pieces in order, empty ones left out; returns how many. */
+size_t splice_pieces(const struct splice *s, struct slice pieces[SPLICE_PIECES_MAX]);
+size_t splice_length(const struct splice *s);
+/* Writes the whole result; `cap` must be at least splice_length(). Returns the length. */
+size_t splice_write(const struct splice *s, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,65 @@
+/* One event of an upstream's stream, or its whole JSON reply, understood just as far as needed: the
+ * spans that we replace, the facts that decide (content? finished? an error?), the tokens used. */
+#ifndef ROUTER_CHUNK_H
+#define ROUTER_CHUNK_H
+
+#include "cache/base.h"
+#include "cache/record.h"
+#include "cache/span.h"
+
+struct chunk {
+    struct slice json;       /* the whole text; borrowed */
+    struct span_value id;
+    struct span_value model;
+    struct span_value usage; /* absent, null or an object */
+    struct span_value error;
+    struct span_value choices;
+    bool has_choices;        /* at least one element */
+    /* First of content, reasoning, refusal, tool call or finish_reason with something in it: what the
+     * commit of a stream waits for. Text of /v1/completions counts as content. */
+    bool has_content;
+    unsigned choices_seen;   /* bit i: choice index i (0..31) is in this event */
+    unsigned choices_finished;
+    bool bad_index;          /* a choice index that is absent or above 31 */
+    struct token_usage tokens;
+};
+
+/* Parses one stream event's data (not `[DONE]`). ERR_INPUT when it is no JSON object or its parts have
+ * the wrong type; the text says which. */
+enum err chunk_parse(struct slice json, enum endpoint endpoint, struct chunk *out,
+                     struct errbuf *err) MUST_CHECK;
+
+/* Parses a whole JSON reply (`choices[].message`, `data[]` of embeddings): an object with a non-empty
+ * array `choices` (or `data`) or an `error`. */
+enum err chunk_parse_reply(struct slice json, enum endpoint endpoint, struct chunk *out,
+                           struct errbuf *err) MUST_CHECK;
+
+/* What /v1 errors carry. Raw JSON values, empty where the upstream sent none. */
+struct chunk_error {
+    struct slice message; /* JSON string, quotes included */
+    struct slice type;
+    struct slice param;
+    struct slice code;
+};
+
+/* Reads {"error": {…}} or {"error": "text"} from a reply's body; false when it is neither. */
+bool chunk_error(struct slice json, struct chunk_error *out);
+
+/* Tool-call deltas of some servers carry no `index`, or always 0, and differ only by `id`. The mender
+ * gives each new id of a choice its own index and keeps it for the fragments that follow. State of one
+ * stream; at most 64 calls a choice, further ones pass as they are. */
+struct chunk_mender {
+    unsigned choice; /* of the call that is open */
+    unsigned calls;  /* ids seen so far */
+    bool active;     /* this stream needs mending */
+    char open_id[64];
+};
+
+/* Appends to `edits` the replacements that `c` needs: ERR_NONE and *count may be 0. The strings live in
+ * `room`. */
+struct splice;
+struct arena;
+enum err chunk_mend(struct chunk_mender *m, const struct chunk *c, struct splice *edits,
+                    struct arena *room) MUST_CHECK;
+
+#endif

@@ -1,0 +1,55 @@
+/* A job runs one client request through its graph: owns the request's memory, deadline and
+ * cancellation, and feeds the sink from the output node.
+ *
+ * Pull, not push. The sink answers SINK_OK, SINK_FULL (the job pauses its output call until
+ * job_resume) or SINK_GONE (the job cancels everything). job_cancel may be called at any time and
+ * twice; after it, or after `end`, the sink is never called again.
+ *
+ * Life: job_new ─► job_start ─► sink.chunk… or sink.reply ─► sink.end ─► job_free. The owner frees it,
+ * from anywhere but a sink callback. */
+#ifndef ROUTER_JOB_H
+#define ROUTER_JOB_H
+
+#include "cache/arena.h"
+#include "router/request.h"
+#include "router/route.h"
+#include "router/upstream.h"
+
+enum sink_flow { SINK_OK, SINK_FULL, SINK_GONE };
+
+struct sink_ops {
+    /* One event of the answer, complete JSON with the upstream's id and model still in it. */
+    enum sink_flow (*chunk)(void *arg, const struct chunk *chunk);
+    /* The whole answer of a JSON client. */
+    enum sink_flow (*reply)(void *arg, const struct chunk *reply);
+    /* Exactly once unless cancelled. `failure` NULL: the answer is complete. */
+    void (*end)(void *arg, const struct failure *failure);
+};
+
+struct job;
+
+struct job_spec {
+    const struct upstream_host *host;
+    struct snapshot *snapshot; /* the job takes its own reference */
+    struct route route;
+    const char *const *headers; /* to pass upstream; copied */
+    uint64_t deadline_us;       /* absolute */
+    uint32_t key_tag;
+};
+
+struct job *job_new(const struct job_spec *spec, const struct sink_ops *sink, void *sink_arg);
+void job_free(struct job *job); /* NULL allowed; cancels what still runs */
+
+/* The request to be filled by request_parse with job_room() before job_start. */
+struct request *job_request(struct job *job);
+struct arena *job_room(struct job *job);
+
+/* Starts the ready nodes. Never calls the sink before it returns. */
+void job_start(struct job *job);
+void job_resume(struct job *job);
+void job_cancel(struct job *job, enum end_reason reason);
+
+/* Fills what the job knows: calls, usage, reason, upstream id. */
+void job_report(const struct job *job, struct record *record);
+
+#endif

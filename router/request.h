@@ -1,0 +1,65 @@
+/* A client's request, understood just as far as needed: the strict scanner's spans of the members that
+ * routing and the node table look at. The body exists once; nodes read slices of it. */
+#ifndef ROUTER_REQUEST_H
+#define ROUTER_REQUEST_H
+
+#include "cache/base.h"
+#include "cache/crypt.h"
+#include "cache/record.h"
+#include "cache/span.h"
+
+/* The bytes of a request body, counted by reference within one thread: an abandoned call that drains
+ * still sends from it after its job has ended. */
+struct reqbody {
+    unsigned refs;
+    size_t length;
+    char bytes[];
+};
+
+/* Room for `length` bytes, to be filled by the caller; NULL: no memory. */
+struct reqbody *reqbody_new(size_t length);
+struct reqbody *reqbody_ref(struct reqbody *b);
+void reqbody_unref(struct reqbody *b); /* NULL allowed */
+
+struct request {
+    enum endpoint endpoint;
+    struct reqbody *body; /* one reference is the request's */
+    struct slice json;    /* the body as a text, white space around it included */
+    struct slice object;  /* from the opening brace to the closing one */
+
+    struct span_value model;
+    struct span_value stream;
+    struct span_value stream_options;
+    struct span_value messages; /* chat */
+    struct span_value input;    /* embeddings; prompt of completions */
+    struct span_value max_tokens;
+    struct span_value max_completion_tokens;
+    struct span_value n;
+    struct span_value tools;
+    struct span_value user;
+    struct span_value safety_identifier;
+    struct span_value prompt_cache_key;
+
+    struct slice model_name; /* decoded; lives in `room` */
+    bool is_stream;
+    bool wants_usage; /* stream_options.include_usage */
+    uint64_t choices; /* n; 1 when absent */
+    uint64_t estimated_tokens; /* prompt by length, plus the answer's cap or a default; ~4 bytes a token,
+                                  the bytes of data: URLs left out */
+};
+
+struct arena;
+
+/* Takes one reference of `body` (kept also on failure until request_fini). On ERR_INPUT `err` says what
+ * is wrong and where (byte offset), and *param names the member at fault or is NULL: a 400. */
+enum err request_parse(struct request *r, enum endpoint endpoint, struct reqbody *body,
+                       struct arena *room, const char **param, struct errbuf *err) MUST_CHECK;
+void request_fini(struct request *r);
+
+/* The conversation's keyed hash, the unit of experiments (design §2): the API key with the first
+ * present of `session` (x-sluice-session), prompt_cache_key, safety_identifier or user with the first
+ * user message, the first user message. */
+uint64_t request_unit(const struct request *r, const struct install_key *key, uint32_t key_tag,
+                      struct slice session);
+
+#endif
