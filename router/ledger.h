@@ -38,8 +38,9 @@ enum ledger_answer {
 struct ledger_asker {
     enum ledger_class class;
     uint32_t key_tag;
-    struct mailbox *mailbox;                /* of the asker's thread; grants use mailbox_post_must */
-    void (*on_grant)(void *arg);            /* called by that thread */
+    struct mailbox *mailbox; /* of the asker's thread; answers use mailbox_post_must */
+    /* Called once by that thread: LEDGER_GRANTED, or LEDGER_BROKEN when the breaker opened. */
+    void (*on_answer)(void *arg, enum ledger_answer answer, uint64_t retry_us);
     void *arg;
 };
 
