@@ -1,0 +1,286 @@
+# Sluice needs GNU make, a C11 compiler and the libraries that `packaging/deps.sh build` installs.
+#
+#   make               build/sluice and build/sim (the simulated models)
+#   make check         unit tests; `make help` lists the other targets
+#   make FLAVOUR=asan  the same goals in another flavour; objects live in build/<flavour>/
+#   make BUILD=/tmp/b  another place for everything that is built
+#   make WERROR=1      warnings are errors, as in CI; off by default so that other compilers can build
+#   make CC=…          another compiler
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+FLAVOUR ?= release
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+WERROR ?= 0
+FUZZ_SECONDS ?= 10
+O := $(BUILD)/$(FLAVOUR)
+
+# ---- Sources: every file is named here, floor by floor -------------------------------------------
+
+CACHE_MODULES := base loop arena mailbox span splice crypt record
+
+ROUTER_MODULES := model catalog graph snapshot route ledger nodecall upstream upstream_curl chunk \
+	call job sse_parse reqbody request failure transfer_curl
+
+OPTIMIZER_MODULES :=
+
+# Everything of the gateway but main, so that tests can link it.
+GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front listener conn \
+	tls http1 session auth routes reply api_chat api_completions api_embeddings api_models \
+	exchange sse_write gzip ident admin metrics log
+
+SIM_MODULES := main server http buf model ask answer arith hash reply schema tools
+
+UNIT_TESTS := base loop arena mailbox span splice crypt record \
+	model catalog graph snapshot route ledger nodecall upstream upstream_curl chunk call job \
+	sse_parse reqbody request \
+	config listener conn tls http1 session auth routes reply api_chat sse_write gzip ident \
+	admin metrics log
+
+FUZZERS := http1 chunked sse chunk request span yaml ident
+
+BENCHES :=
+
+# While the first stone is being laid, files that do not exist yet are left out, and SKIP="a.c b.c"
+# leaves out those that do not compile yet.
+present = $(filter-out $(SKIP),$(wildcard $(1)))
+
+CACHE_SRC := $(call present,$(CACHE_MODULES:%=cache/%.c))
+ROUTER_SRC := $(call present,$(ROUTER_MODULES:%=router/%.c))
+OPTIMIZER_SRC := $(call present,$(OPTIMIZER_MODULES:%=optimizer/%.c))
+GATEWAY_SRC := $(call present,$(GATEWAY_MODULES:%=gateway/%.c))
+MAIN_SRC := $(call present,gateway/main.c)
+SIM_SRC := $(call present,$(SIM_MODULES:%=tests/sim/%.c))
+UNIT_SRC := $(call present,$(UNIT_TESTS:%=tests/unit/test_%.c))
+FUZZ_SRC := $(call present,$(FUZZERS:%=tests/fuzz/fuzz_%.c))
+BENCH_SRC := $(call present,$(BENCHES:%=tests/bench/%.c))
+
+SRC := $(CACHE_SRC) $(ROUTER_SRC) $(OPTIMIZER_SRC) $(GATEWAY_SRC) $(MAIN_SRC)
+ALL_SRC := $(SRC) $(SIM_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC)
+
+# ---- Flavours ------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wvla \
+	-Wimplicit-fallthrough
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now
+
+PKG_CONFIG ?= pkg-config
+DEPS :=
+
+ifeq ($(FLAVOUR),release)
+  OPT := -O2 -g $(HARDEN)
+  LINK := $(HARDEN_LD)
+else ifeq ($(FLAVOUR),clang)
+  FLAVOUR_CC := clang
+  OPT := -O2 -g $(HARDEN)
+  LINK := $(HARDEN_LD)
+else ifeq ($(FLAVOUR),debug)
+  OPT := -O0 -g3
+else ifeq ($(FLAVOUR),asan)
+  OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+  LINK := -fsanitize=address,undefined
+else ifeq ($(FLAVOUR),tsan)
+  OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+  LINK := -fsanitize=thread
+else ifeq ($(FLAVOUR),fuzz)
+  FLAVOUR_CC := clang
+  OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+  LINK := -fsanitize=address,undefined
+else ifeq ($(FLAVOUR),musl)
+  # packaging/musl.sh builds the static libraries.
+  FLAVOUR_CC := musl-gcc
+  DEPS := $(BUILD)/musl-deps
+  PKG_CONFIG := PKG_CONFIG_LIBDIR=$(DEPS)/lib/pkgconfig pkg-config --static
+  OPT := -O2 -g -fstack-protector-strong -I$(DEPS)/include
+  LINK := -static -L$(DEPS)/lib
+else ifeq ($(FLAVOUR),i386)
+  # packaging/i386.sh unpacks the 32-bit libraries.
+  FLAVOUR_CC := gcc -m32
+  DEPS := $(BUILD)/i386-sysroot
+  PKG_CONFIG := PKG_CONFIG_LIBDIR=$(DEPS)/usr/lib/i386-linux-gnu/pkgconfig \
+	PKG_CONFIG_SYSROOT_DIR=$(DEPS) pkg-config
+  OPT := -O2 -g $(HARDEN) -I$(DEPS)/usr/include
+  LINK := $(HARDEN_LD) -L$(DEPS)/usr/lib/i386-linux-gnu \
+	-Wl,-rpath,$(abspath $(DEPS))/usr/lib/i386-linux-gnu \
+	-Wl,-rpath-link,$(DEPS)/usr/lib/i386-linux-gnu
+else
+  $(error unknown FLAVOUR $(FLAVOUR): release debug clang asan tsan fuzz musl i386)
+endif
+
+# make's own default for CC is no choice of anybody.
+ifeq ($(origin CC),default)
+  CC := $(or $(FLAVOUR_CC),gcc)
+endif
+
+PACKAGES := libevent_core libcurl yaml-0.1 jansson zlib
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+# mbedTLS 2.28 has no .pc file.
+LIBS := $(PKG_LIBS) -lmbedtls -lmbedx509 -lmbedcrypto -pthread -lm
+
+CFLAGS ?=
+LDFLAGS ?=
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(PKG_CFLAGS) $(OPT) $(WARNINGS) \
+	-pthread -MMD -MP $(CFLAGS)
+
+# A tarball has no git, so the number is in the file and git only adds which commit it was.
+VERSION := $(shell cat VERSION)$(shell git rev-parse --short=10 HEAD 2>/dev/null | sed 's/^/+g/')
+
+# ---- Build ---------------------------------------------------------------------------------------
+
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+
+LIB_GATEWAY := $(O)/libgateway.a
+LIB_OPTIMIZER := $(O)/liboptimizer.a
+LIB_ROUTER := $(O)/librouter.a
+LIB_CACHE := $(O)/libcache.a
+# In the order of the arrows: the linker looks to the right for what is missing.
+OUR_LIBS := $(LIB_GATEWAY) $(LIB_OPTIMIZER) $(LIB_ROUTER) $(LIB_CACHE)
+
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(O)/unit/%)
+FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/fuzz/%)
+BENCH := $(BENCH_SRC:tests/bench/%.c=$(O)/bench/%)
+SLUICE := $(if $(MAIN_SRC),$(O)/sluice)
+SIM := $(if $(filter tests/sim/main.c,$(SIM_SRC)),$(O)/sim)
+
+.PHONY: all libs units
+all: $(OUR_LIBS) $(SLUICE) $(SIM)
+libs: $(OUR_LIBS)
+units: $(UNIT)
+
+ifeq ($(FLAVOUR),release)
+all: $(patsubst $(O)/%,$(BUILD)/%,$(SLUICE) $(SIM))
+$(BUILD)/sluice $(BUILD)/sim: $(BUILD)/%: $(O)/%
+	ln -sfn $(FLAVOUR)/$* $@
+endif
+
+$(LIB_CACHE): $(call obj,$(CACHE_SRC))
+$(LIB_ROUTER): $(call obj,$(ROUTER_SRC))
+$(LIB_OPTIMIZER): $(call obj,$(OPTIMIZER_SRC))
+$(LIB_GATEWAY): $(call obj,$(GATEWAY_SRC))
+
+# Begun anew each time: `ar r` would keep members whose source is gone.
+$(OUR_LIBS):
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(O)/sluice: $(call obj,$(MAIN_SRC)) $(OUR_LIBS)
+	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/sim: $(call obj,$(SIM_SRC)) $(LIB_ROUTER) $(LIB_CACHE)
+	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(UNIT): $(O)/unit/%: $(O)/tests/unit/%.o $(OUR_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(FUZZ): $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(OUR_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BENCH): $(O)/bench/%: $(O)/tests/bench/%.o $(OUR_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# The version is a macro of the gateway; only main is compiled again when it changes.
+$(O)/gateway/%.o: COMPILE += -DSLUICE_VERSION='"$(VERSION)"'
+$(O)/gateway/main.o: $(O)/version
+$(O)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
+
+-include $(patsubst %.c,$(O)/%.d,$(ALL_SRC))
+
+# ---- Tests ---------------------------------------------------------------------------------------
+
+JOBS ?= $(shell nproc)
+PYTHON ?= python3
+# What the tests in Python start.
+E2E_ENV = SLUICE=$(abspath $(O))/sluice SIM=$(abspath $(O))/sim PYTHONDONTWRITEBYTECODE=1
+
+.PHONY: check asan tsan valgrind e2e faults soak clients fuzz fuzz-build bench demo
+check: $(UNIT)
+	@$(PYTHON) tests/run_units.py --jobs $(JOBS) $(UNIT)
+
+asan tsan:
+	@$(MAKE) --no-print-directory FLAVOUR=$@ check
+
+# A debug build: optimised code makes memcheck's reports hard to place.
+valgrind:
+	@$(MAKE) --no-print-directory FLAVOUR=debug valgrind-run
+.PHONY: valgrind-run
+valgrind-run: $(UNIT)
+	@$(PYTHON) tests/run_units.py --jobs $(JOBS) --timeout 600 --wrap "valgrind -q --leak-check=full \
+		--show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect \
+		--track-fds=no --error-exitcode=99" $(UNIT)
+
+e2e: all
+	@$(E2E_ENV) $(PYTHON) -m unittest discover -s tests/e2e -t . -p 'test_*.py'
+
+fuzz:
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-run
+fuzz-build:
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-programs
+.PHONY: fuzz-run fuzz-programs
+fuzz-programs: $(FUZZ)
+fuzz-run: $(FUZZ)
+	@$(PYTHON) tests/run_fuzz.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ)
+
+demo: all
+	packaging/demo.sh
+
+# ---- Rules of the house --------------------------------------------------------------------------
+
+FORMATTED := $(wildcard cache/*.[ch] router/*.[ch] optimizer/*.[ch] gateway/*.[ch] tests/*/*.[ch])
+CLANG_FORMAT ?= clang-format-14
+CLANG_TIDY ?= clang-tidy-14
+
+.PHONY: format format-check layers tidy cppcheck
+format:
+	$(CLANG_FORMAT) -i $(FORMATTED)
+format-check:
+	$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+
+layers:
+	@$(PYTHON) tests/lint/layers.py
+	@$(PYTHON) tests/lint/bans.py
+	@$(PYTHON) tests/lint/headers.py $(CC) -std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(WARNINGS)
+
+tidy:
+	$(CLANG_TIDY) --quiet $(SRC) $(SIM_SRC) -- -std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS)
+
+cppcheck:
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 -j $(JOBS) -I. $(SRC) $(SIM_SRC)
+
+# ---- The rest ------------------------------------------------------------------------------------
+
+.PHONY: install clean help
+install: all
+	install -D -m 755 $(O)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -D -m 644 packaging/sluice.yaml $(DESTDIR)$(PREFIX)/share/sluice/sluice.yaml
+
+clean:
+	rm -rf $(BUILD)/release $(BUILD)/debug $(BUILD)/clang $(BUILD)/asan $(BUILD)/tsan \
+		$(BUILD)/fuzz $(BUILD)/musl $(BUILD)/i386 $(BUILD)/sluice $(BUILD)/sim
+
+help:
+	@echo 'all check e2e clients faults soak  asan tsan valgrind  fuzz fuzz-build  bench demo install'
+	@echo 'layers format-check tidy cppcheck format clean   FLAVOUR= BUILD= CC= WERROR=1 FUZZ_SECONDS='
