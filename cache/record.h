@@ -69,6 +69,7 @@ struct call_record {
     uint32_t fallbacks;
     char model[RECORD_NAME_BYTES];    /* that answered, or was tried last */
     char upstream[RECORD_NAME_BYTES];
+    char upstream_id[RECORD_ID_BYTES]; /* the id in the upstream's answer */
     enum end_reason reason;
     int status; /* last HTTP status from the upstream, 0 for none */
     uint64_t start_us;
@@ -82,7 +83,6 @@ struct call_record {
 
 struct record {
     char id[RECORD_ID_BYTES];
-    char upstream_id[RECORD_ID_BYTES];
     enum endpoint endpoint;
     int status; /* sent to the client */
     bool stream;

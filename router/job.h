@@ -28,24 +28,25 @@ struct sink_ops {
 
 struct job;
 
-struct job_spec {
-    const struct upstream_host *host;
-    struct snapshot *snapshot; /* the job takes its own reference */
+/* How the request is to be run, known once it has been parsed. */
+struct job_plan {
     struct route route;
-    const char *const *headers; /* to pass upstream; copied */
+    const char *const *headers; /* to pass upstream, "Name: value", NULL-terminated; outlive the job */
     uint64_t deadline_us;       /* absolute */
     uint32_t key_tag;
 };
 
-struct job *job_new(const struct job_spec *spec, const struct sink_ops *sink, void *sink_arg);
+/* Takes its own reference of the snapshot; `host` outlives the job. */
+struct job *job_new(const struct upstream_host *host, struct snapshot *snapshot,
+                    const struct sink_ops *sink, void *sink_arg);
 void job_free(struct job *job); /* NULL allowed; cancels what still runs */
 
-/* The request to be filled by request_parse with job_room() before job_start. */
+/* The request, to be filled by request_parse with job_room() before job_start. */
 struct request *job_request(struct job *job);
 struct arena *job_room(struct job *job);
 
 /* Starts the ready nodes. Never calls the sink before it returns. */
-void job_start(struct job *job);
+void job_start(struct job *job, const struct job_plan *plan);
 void job_resume(struct job *job);
 void job_cancel(struct job *job, enum end_reason reason);
 

@@ -30,8 +30,8 @@ struct upstream_host {
     struct ledger *ledger;
     struct mailbox *mailbox; /* grants arrive here */
     struct transfers transfers;
-    size_t reply_cap_bytes;  /* a whole JSON reply, a line or event of a stream */
-    size_t held_cap_bytes;   /* events before content */
+    size_t reply_cap_bytes; /* a whole JSON reply: limits.body */
+    size_t event_cap_bytes; /* a line or event of a stream, and events before content: limits.answer */
 };
 
 struct upstream_call;
@@ -63,7 +63,8 @@ struct upstream_events {
     void (*on_end)(void *arg, const struct failure *failure, const struct call_record *record);
 };
 
-/* Calls back only after it has returned. `room` is the job's arena and outlives the call. */
+/* Calls back only after it has returned. `room` is the job's arena and outlives the call. NULL: no
+ * memory. */
 struct upstream_call *upstream_start(const struct upstream_host *host, const struct upstream_spec *spec,
                                      struct arena *room, const struct upstream_events *events,
                                      void *arg);
