@@ -3,7 +3,8 @@
  *
  * `max_in_flight: 2` means 2 for the whole process, whichever front asks. Entries are made when a
  * snapshot is published and live as long as the ledger, so that a reload neither forgets what is
- * running nor leaves a pointer behind. */
+ * running nor leaves a pointer behind. Only the thread that publishes makes them; every other
+ * function may be called by any thread. */
 #ifndef ROUTER_LEDGER_H
 #define ROUTER_LEDGER_H
 
@@ -16,6 +17,7 @@ struct ledger_key;
 struct ledger_ticket;
 
 struct ledger *ledger_new(const struct env *env);
+/* After the mailboxes of the askers: one that is freed gives back the slots that lie in it. */
 void ledger_free(struct ledger *l);
 
 /* ---- upstreams: slots ---- */
@@ -23,15 +25,15 @@ void ledger_free(struct ledger *l);
 enum ledger_class { LEDGER_LIVE, LEDGER_LAB, LEDGER_CLASS_COUNT }; /* live goes before lab */
 
 /* The entry of this name, made when absent; its limits are set anew (a larger max_in_flight wakes
- * waiters, a smaller one takes effect as calls end). */
+ * waiters, a smaller one takes effect as calls end). `queue` bounds the waiters of each class. */
 struct ledger_upstream *ledger_upstream(struct ledger *l, const char *name, unsigned max_in_flight,
                                         unsigned queue);
 
 enum ledger_answer {
     LEDGER_GRANTED, /* a slot is the caller's; give it back with ledger_release */
-    LEDGER_QUEUED,  /* `ticket` is set; the grant arrives as mail */
+    LEDGER_QUEUED,  /* `ticket` is set; the answer arrives as mail */
     LEDGER_FULL,    /* the queue is full */
-    LEDGER_BROKEN,  /* the breaker is open; *retry_us says for how long */
+    LEDGER_BROKEN,  /* the breaker is not closed; ask again after *retry_us */
 };
 
 /* Who asks. Within a class, keys take turns, and a key's callers go in order. */
@@ -39,20 +41,21 @@ struct ledger_asker {
     enum ledger_class class;
     uint32_t key_tag;
     struct mailbox *mailbox; /* of the asker's thread; answers use mailbox_post_must */
-    /* Called once by that thread: LEDGER_GRANTED, or LEDGER_BROKEN when the breaker opened. */
+    /* Called once by that thread: LEDGER_GRANTED, or LEDGER_BROKEN when the breaker opened. The
+     * ticket is gone by then. */
     void (*on_answer)(void *arg, enum ledger_answer answer, uint64_t retry_us);
     void *arg;
 };
 
-/* A queued caller sets its own timer and calls ledger_withdraw when it runs out. While the breaker is
- * half open one probe is granted and the others are told LEDGER_BROKEN. A queue whose breaker opens
- * keeps its waiters: they are granted when it closes or leave by their own timers. */
+/* A queued caller sets its own timer and calls ledger_withdraw when it runs out. Nobody waits for a
+ * breaker: callers have other models to turn to. */
 enum ledger_answer ledger_ask(struct ledger *l, struct ledger_upstream *up,
                               const struct ledger_asker *asker, struct ledger_ticket **ticket,
                               uint64_t *retry_us) MUST_CHECK;
 
-/* Leaves the queue. Only by the asker's thread, before on_grant was called; after this on_grant is
- * never called: a grant already in the mail goes back by itself. Frees the ticket. */
+/* Leaves the queue. Only by the asker's thread, before on_answer was called; after this on_answer is
+ * never called: the slot of a grant that is in the mail already goes back at once. Frees the ticket.
+ * Every queued caller is answered or withdraws before its mailbox is freed. */
 void ledger_withdraw(struct ledger_ticket *ticket);
 
 enum ledger_outcome {
@@ -64,15 +67,31 @@ enum ledger_outcome {
 void ledger_release(struct ledger *l, struct ledger_upstream *up, enum ledger_outcome outcome);
 
 /* ---- upstreams: breaker ----
- * Closed: calls pass; LEDGER_BREAKER_FAILURES failures in a row open it. Open: for a time that
- * doubles with each opening from 1 s to 30 s, with jitter of a quarter. Half open: one probe; healthy
- * closes, failed opens again, neutral lets the next caller probe. */
+ *
+ *               ended healthy       ended failed                       ended neutral
+ *   closed      failures = 0        5 failures in a row: open          -
+ *   open        -                   -                                  -
+ *   half open   closed              open                               the next caller probes
+ *
+ * Open lasts 1 s, twice as long each time it opens again until a call has ended healthy, at most
+ * 30 s, each time drawn uniformly from 3/4 to 5/4 of that. Opening tells all waiters LEDGER_BROKEN,
+ * so there are waiters only while it is closed, and nothing has to be woken by time. The first
+ * caller after that time who finds a free slot is the probe: half open; other callers are told
+ * LEDGER_BROKEN until it has ended.
+ *
+ * Calls granted before it opened end at any time. While open nothing they say counts; while half
+ * open whoever ends first speaks for the upstream, since both tell how it is now, and the probe
+ * that ends after it opened again no longer counts. */
 enum { LEDGER_BREAKER_FAILURES = 5, LEDGER_BREAKER_MIN_MS = 1000, LEDGER_BREAKER_MAX_MS = 30000 };
+
+/* A call has got its first content: closes a half-open breaker at once, so that other callers need
+ * not wait for the end of a long stream. Nothing otherwise; the call still ends by ledger_release. */
+void ledger_alive(struct ledger *l, struct ledger_upstream *up);
 
 enum ledger_breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
 struct ledger_upstream_state {
-    const char *name;
+    const char *name; /* lives as long as the ledger */
     unsigned max_in_flight;
     unsigned in_flight;
     unsigned waiting;
@@ -81,7 +100,7 @@ struct ledger_upstream_state {
     uint64_t granted; /* slots given since start */
 };
 
-/* Copies up to `cap` entries, for metrics and tests; returns how many there are. */
+/* Copies up to `cap` entries, oldest first, for metrics and tests; returns how many there are. */
 size_t ledger_upstreams(struct ledger *l, struct ledger_upstream_state *out, size_t cap);
 
 /* ---- API keys ---- */
@@ -92,21 +111,28 @@ struct ledger_key_limits {
     unsigned max_in_flight;
 };
 
+/* The entry of this tag, made with full buckets when absent; its limits are set anew. */
 struct ledger_key *ledger_key(struct ledger *l, uint32_t key_tag,
                               const struct ledger_key_limits *limits);
 
 enum ledger_limit { LIMIT_NONE, LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_IN_FLIGHT };
 
-/* What the x-ratelimit-* headers say, after the admission. Buckets hold one minute's worth and refill
- * evenly; reset_us is the time until full, retry_us until this request would be admitted. */
+/* Token buckets: with C per minute, level(t) = min(C, level(s) + (t - s) * C / 60 s); a cost c is
+ * admitted when level >= min(c, C), and level -= c may leave a debt that refilling pays first.
+ * left = max(0, floor(level)); reset = (C - level) * 60 s / C; retry = (min(c, C) - level) * 60 s / C,
+ * rounded up. */
+enum { LEDGER_IN_FLIGHT_RETRY_MS = 1000 }; /* nobody knows when a call will end */
+
+/* What the x-ratelimit-* headers say, after the admission. `left` and `reset` are 0 where `limits`
+ * says no limit. */
 struct ledger_admission {
-    enum ledger_limit refused; /* LIMIT_NONE: admitted */
+    enum ledger_limit refused; /* LIMIT_NONE: admitted; else the first in the enum's order */
     struct ledger_key_limits limits;
     unsigned requests_left;
     unsigned tokens_left;
     uint64_t requests_reset_us;
     uint64_t tokens_reset_us;
-    uint64_t retry_us; /* when refused */
+    uint64_t retry_us; /* when refused: until nothing refuses this request any more */
 };
 
 /* Takes one request and `tokens` (an estimate) from the buckets, or nothing at all. A request larger
@@ -114,7 +140,8 @@ struct ledger_admission {
 void ledger_key_enter(struct ledger *l, struct ledger_key *key, uint64_t tokens,
                       struct ledger_admission *out);
 
-/* Ends what ledger_key_enter admitted: corrects the estimate by what was really used. */
+/* Ends what ledger_key_enter admitted: corrects the estimate by what was really used (more than that
+ * goes into debt; a bucket never holds more than C). */
 void ledger_key_leave(struct ledger *l, struct ledger_key *key, uint64_t estimated_tokens,
                       uint64_t real_tokens);
 
