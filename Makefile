@@ -33,7 +33,8 @@ GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings f
 	tls http1 session auth routes reply api_chat api_completions api_embeddings api_models \
 	exchange sse_write gzip ident admin metrics log
 
-SIM_MODULES := main server http buf model ask answer arith hash reply schema tools
+SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools script \
+	faults player stats embeddings
 
 UNIT_TESTS := base loop arena mailbox span splice crypt record \
 	model catalog graph snapshot route ledger nodecall upstream upstream_curl chunk call job \
