@@ -24,7 +24,7 @@ O := $(BUILD)/$(FLAVOUR)
 CACHE_MODULES := base loop arena mailbox span splice crypt record
 
 ROUTER_MODULES := model catalog graph snapshot route ledger nodecall upstream upstream_curl chunk \
-	call job sse_parse reqbody request failure transfer_curl
+	chunk_error chunk_mend call job sse_parse reqbody request failure transfer_curl
 
 OPTIMIZER_MODULES :=
 

@@ -12,7 +12,7 @@ struct chunk {
     struct span_value id;
     struct span_value model;
     struct span_value usage; /* absent, null or an object */
-    struct span_value error;
+    struct span_value error; /* absent where the upstream sent null */
     struct span_value choices;
     bool has_choices;        /* at least one element */
     /* First of content, reasoning, refusal, tool call or finish_reason with something in it: what the
@@ -20,12 +20,13 @@ struct chunk {
     bool has_content;
     unsigned choices_seen;   /* bit i: choice index i (0..31) is in this event */
     unsigned choices_finished;
-    bool bad_index;          /* a choice index that is absent or above 31 */
+    bool bad_index; /* a choice index that is absent (its place in the array counts) or above 31 */
+    bool has_tool_calls;
     struct token_usage tokens;
 };
 
 /* Parses one stream event's data (not `[DONE]`). ERR_INPUT when it is no JSON object or its parts have
- * the wrong type; the text says which. */
+ * the wrong type; the text says which. Where there is an error nothing else is looked at. */
 enum err chunk_parse(struct slice json, enum endpoint endpoint, struct chunk *out,
                      struct errbuf *err) MUST_CHECK;
 
@@ -42,21 +43,23 @@ struct chunk_error {
     struct slice code;
 };
 
-/* Reads {"error": {…}} or {"error": "text"} from a reply's body; false when it is neither. */
+/* Reads {"error": {…}} or {"error": "text"} from a reply's body, also as the only element of an array
+ * (Gemini), and {"object": "error", "message": …} (vLLM); false when it is none of them. */
 bool chunk_error(struct slice json, struct chunk_error *out);
 
 /* Tool-call deltas of some servers carry no `index`, or always 0, and differ only by `id`. The mender
- * gives each new id of a choice its own index and keeps it for the fragments that follow. State of one
- * stream; at most 64 calls a choice, further ones pass as they are. */
+ * gives each new id of a choice its own index and keeps it for the fragments that follow; a stream that
+ * numbers its calls is left as it is. State of one stream, zeroed at its start and again when another
+ * attempt begins. At most 64 calls a choice and 256 a stream, further ones pass as they are. */
+struct chunk_call;
 struct chunk_mender {
-    unsigned choice; /* of the call that is open */
-    unsigned calls;  /* ids seen so far */
-    bool active;     /* this stream needs mending */
-    char open_id[64];
+    struct chunk_call *calls; /* newest first; in `room` */
+    unsigned count;
+    bool active; /* this stream needed mending */
 };
 
-/* Appends to `edits` the replacements that `c` needs: ERR_NONE and *count may be 0. The strings live in
- * `room`. */
+/* Appends to `edits` (of c->json) the replacements that `c` needs, often none. The strings live in
+ * `room`. ERR_NOMEM, ERR_LIMIT: too many edits. */
 struct splice;
 struct arena;
 enum err chunk_mend(struct chunk_mender *m, const struct chunk *c, struct splice *edits,
