@@ -49,17 +49,20 @@ bool chunk_error(struct slice json, struct chunk_error *out);
 
 /* Tool-call deltas of some servers carry no `index`, or always 0, and differ only by `id`. The mender
  * gives each new id of a choice its own index and keeps it for the fragments that follow; a stream that
- * numbers its calls is left as it is. State of one stream, zeroed at its start and again when another
- * attempt begins. At most 64 calls a choice and 256 a stream, further ones pass as they are. */
+ * numbers its calls is left as it is. State of one stream: zeroed at its start, and allocates nothing
+ * before the first tool call. At most 64 calls a choice and 256 a stream, further ones pass as they are. */
 struct chunk_call;
 struct chunk_mender {
-    struct chunk_call *calls; /* newest first; in `room` */
+    struct chunk_call *calls; /* used last first */
     unsigned count;
+    unsigned room;
     bool active; /* this stream needed mending */
 };
 
-/* Appends to `edits` (of c->json) the replacements that `c` needs, often none. The strings live in
- * `room`. ERR_NOMEM, ERR_LIMIT: too many edits. */
+void chunk_mender_fini(struct chunk_mender *m); /* zeroes it too: ready for another stream */
+
+/* Appends to `edits` (of c->json) the replacements that `c` needs; none unless c->has_tool_calls. Their
+ * strings live in `room`. ERR_NOMEM, ERR_LIMIT: too many edits. */
 struct splice;
 struct arena;
 enum err chunk_mend(struct chunk_mender *m, const struct chunk *c, struct splice *edits,

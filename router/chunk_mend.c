@@ -5,7 +5,7 @@
  * its number. In a stream that numbers its calls the two indexes are always equal, and no edit is made. */
 #include "router/chunk.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cache/arena.h"
@@ -23,13 +23,10 @@ enum {
 #define MEMBER_KEY "\"index\":"
 
 struct chunk_call {
-    struct chunk_call *next; /* used less recently */
-    uint64_t id;             /* hash; 0: none was given */
-    unsigned choice;
-    int sent;  /* the server's number, or UNNUMBERED */
-    int index; /* ours */
-    size_t member_length;
-    char member[sizeof(MEMBER_KEY "63,")]; /* "index":63, */
+    uint64_t id; /* hash; 0: none was given */
+    int8_t choice;
+    int8_t sent;  /* the server's number, or UNNUMBERED */
+    int8_t index; /* ours */
 };
 
 /* One element of a tool_calls array. */
@@ -37,8 +34,8 @@ struct fragment {
     struct slice object;
     struct span_value index;
     uint64_t id;
-    unsigned choice;
-    int sent;
+    int8_t choice;
+    int8_t sent;
     bool has_name; /* opens a call */
 };
 
@@ -78,7 +75,7 @@ static bool has_name(const struct span_value *function)
 }
 
 /* False when the fragment passes as it is. */
-static bool read_fragment(struct slice object, unsigned choice, struct fragment *f)
+static bool read_fragment(struct slice object, int8_t choice, struct fragment *f)
 {
     static const char *const names[] = {"index", "id", "function"};
     struct span_value m[ARRAY_LEN(names)];
@@ -90,7 +87,7 @@ static bool read_fragment(struct slice object, unsigned choice, struct fragment 
         if (!span_to_u64(&m[0], &number) || number > CALL_INDEX_MAX) {
             return false;
         }
-        f->sent = (int) number;
+        f->sent = (int8_t) number;
     }
     if (m[1].type == SPAN_STRING && m[1].text.n > 2) {
         f->id = hash_id(m[1].text);
@@ -101,11 +98,11 @@ static bool read_fragment(struct slice object, unsigned choice, struct fragment 
 
 static struct chunk_call *find_id(struct chunk_mender *m, const struct fragment *f)
 {
-    struct chunk_call *c;
+    unsigned i;
 
-    for (c = m->calls; c != NULL; c = c->next) {
-        if (c->choice == f->choice && c->id == f->id) {
-            return c;
+    for (i = 0; i < m->count; i++) {
+        if (m->calls[i].choice == f->choice && m->calls[i].id == f->id) {
+            return &m->calls[i];
         }
     }
     return NULL;
@@ -116,9 +113,11 @@ static struct chunk_call *find_id(struct chunk_mender *m, const struct fragment 
 static struct chunk_call *find_open(struct chunk_mender *m, const struct fragment *f)
 {
     struct chunk_call *open = NULL;
-    struct chunk_call *c;
+    unsigned i;
 
-    for (c = m->calls; c != NULL; c = c->next) {
+    for (i = 0; i < m->count; i++) {
+        struct chunk_call *c = &m->calls[i];
+
         if (c->choice != f->choice) {
             continue;
         }
@@ -145,66 +144,79 @@ static bool is_opener(const struct fragment *f, const struct chunk_call *open)
     return f->has_name && f->sent == UNNUMBERED;
 }
 
-/* NULL: too many calls, or no memory (the room is sour then). */
-static struct chunk_call *add_call(struct mending *w, const struct fragment *f)
+/* Our index for a call that begins; UNNUMBERED: the choice has too many. */
+static int8_t free_index(const struct chunk_mender *m, const struct fragment *f)
 {
-    struct chunk_call *c;
     bool is_taken = f->sent == UNNUMBERED;
-    int last = -1;
-    int n;
+    int8_t last = UNNUMBERED;
+    unsigned i;
 
-    for (c = w->m->calls; c != NULL; c = c->next) {
-        if (c->choice == f->choice) {
-            is_taken = is_taken || c->index == f->sent;
-            last = c->index > last ? c->index : last;
+    for (i = 0; i < m->count; i++) {
+        if (m->calls[i].choice == f->choice) {
+            is_taken = is_taken || m->calls[i].index == f->sent;
+            last = m->calls[i].index > last ? m->calls[i].index : last;
         }
     }
-    if ((is_taken && last == CALL_INDEX_MAX) || w->m->count == CALLS_MAX) {
-        return NULL;
+    if (!is_taken) {
+        return f->sent;
     }
-    c = arena_alloc(w->room, sizeof(*c));
-    if (c == NULL) {
-        return NULL;
-    }
-    c->id = f->id;
-    c->choice = f->choice;
-    c->sent = f->sent;
-    c->index = is_taken ? last + 1 : f->sent;
-    n = snprintf(c->member, sizeof(c->member), MEMBER_KEY "%d,", c->index);
-    c->member_length = (size_t) n;
-    c->next = w->m->calls;
-    w->m->calls = c;
-    w->m->count++;
-    return c;
+    return last < CALL_INDEX_MAX ? (int8_t) (last + 1) : UNNUMBERED;
 }
 
-static void use(struct chunk_mender *m, struct chunk_call *call)
+static enum err grow(struct chunk_mender *m)
 {
-    struct chunk_call **at = &m->calls;
+    unsigned room = m->room > 0 ? m->room * 2 : 4;
+    struct chunk_call *calls;
 
-    while (*at != call) {
-        at = &(*at)->next;
+    if (m->count < m->room) {
+        return ERR_NONE;
     }
-    *at = call->next;
-    call->next = m->calls;
-    m->calls = call;
+    calls = realloc(m->calls, room * sizeof(*calls));
+    if (calls == NULL) {
+        return ERR_NOMEM;
+    }
+    m->calls = calls;
+    m->room = room;
+    return ERR_NONE;
 }
 
-static struct chunk_call *find_call(struct mending *w, const struct fragment *f)
+/* Puts the call first, from its old place (m->count: none). */
+static void put_first(struct chunk_mender *m, struct chunk_call call, size_t place)
 {
-    struct chunk_call *call = f->id != 0 ? find_id(w->m, f) : NULL;
+    memmove(m->calls + 1, m->calls, place * sizeof(call));
+    m->calls[0] = call;
+}
 
-    if (call == NULL) {
-        call = find_open(w->m, f);
-        if (call == NULL || is_opener(f, call)) {
-            return add_call(w, f);
-        }
-        if (call->id == 0) {
-            call->id = f->id;
+/* The fragment's index for our client; its own where it passes as it is. */
+static enum err find_index(struct chunk_mender *m, const struct fragment *f, int8_t *index)
+{
+    struct chunk_call *found = f->id != 0 ? find_id(m, f) : NULL;
+    struct chunk_call call;
+
+    if (found == NULL) {
+        found = find_open(m, f);
+        if (found != NULL && is_opener(f, found)) {
+            found = NULL;
         }
     }
-    use(w->m, call);
-    return call;
+    if (found != NULL) {
+        call = *found;
+        call.id = call.id != 0 ? call.id : f->id;
+        put_first(m, call, (size_t) (found - m->calls));
+        *index = call.index;
+        return ERR_NONE;
+    }
+    call = (struct chunk_call) {f->id, f->choice, f->sent, free_index(m, f)};
+    *index = f->sent;
+    if (call.index == UNNUMBERED || m->count == CALLS_MAX) {
+        return ERR_NONE;
+    }
+    if (grow(m) != ERR_NONE) {
+        return ERR_NOMEM;
+    }
+    put_first(m, call, m->count++);
+    *index = call.index;
+    return ERR_NONE;
 }
 
 static enum err replace(struct mending *w, struct slice span, struct slice text)
@@ -229,25 +241,27 @@ static enum err replace(struct mending *w, struct slice span, struct slice text)
     return ERR_NONE;
 }
 
-static enum err number_fragment(struct mending *w, const struct fragment *f,
-                                const struct chunk_call *call)
+static enum err number_fragment(struct mending *w, const struct fragment *f, int8_t index)
 {
-    struct slice member = {call->member, call->member_length};
+    char *member = arena_printf(w->room, MEMBER_KEY "%d,", index);
     struct span_cursor cursor = {0};
     struct span_value first;
+    struct slice text = slice_of(member);
     struct slice key;
 
+    if (member == NULL) {
+        return ERR_NOMEM;
+    }
     w->m->active = true;
     if (f->index.type != SPAN_ABSENT) {
         size_t skip = sizeof(MEMBER_KEY) - 1;
 
-        return replace(w, f->index.text,
-                       (struct slice) {member.p + skip, member.n - skip - 1});
+        return replace(w, f->index.text, (struct slice) {text.p + skip, text.n - skip - 1});
     }
     if (!span_next(f->object, &cursor, &key, &first)) {
-        member.n--; /* no comma in an empty object */
+        text.n--; /* no comma in an empty object */
     }
-    return replace(w, (struct slice) {f->object.p + 1, 0}, member);
+    return replace(w, (struct slice) {f->object.p + 1, 0}, text);
 }
 
 static enum err finish_copy(struct mending *w)
@@ -262,7 +276,7 @@ static enum err finish_copy(struct mending *w)
     return splice_replace(w->edits, w->array, (struct slice) {w->copy, w->copy_length + rest});
 }
 
-static enum err mend_array(struct mending *w, unsigned choice)
+static enum err mend_array(struct mending *w, int8_t choice)
 {
     struct span_cursor cursor = {0};
     struct span_value element;
@@ -273,21 +287,17 @@ static enum err mend_array(struct mending *w, unsigned choice)
     }
     cursor = (struct span_cursor) {0};
     while (span_next(w->array, &cursor, &key, &element)) {
-        struct chunk_call *call;
         struct fragment f;
+        int8_t index;
         enum err rc;
 
         if (!read_fragment(element.text, choice, &f)) {
             continue;
         }
-        call = find_call(w, &f);
-        if (call == NULL && arena_is_sour(w->room)) {
-            return ERR_NOMEM;
+        rc = find_index(w->m, &f, &index);
+        if (rc == ERR_NONE && index != f.sent) {
+            rc = number_fragment(w, &f, index);
         }
-        if (call == NULL || call->index == f.sent) {
-            continue;
-        }
-        rc = number_fragment(w, &f, call);
         if (rc != ERR_NONE) {
             return rc;
         }
@@ -334,10 +344,16 @@ enum err chunk_mend(struct chunk_mender *m, const struct chunk *c, struct splice
         if (w.array.n == 0 || index > CHOICE_MAX) {
             continue;
         }
-        rc = mend_array(&w, (unsigned) index);
+        rc = mend_array(&w, (int8_t) index);
         if (rc != ERR_NONE) {
             return rc;
         }
     }
     return ERR_NONE;
+}
+
+void chunk_mender_fini(struct chunk_mender *m)
+{
+    free(m->calls);
+    memset(m, 0, sizeof(*m));
 }
