@@ -23,7 +23,8 @@ O := $(BUILD)/$(FLAVOUR)
 
 CACHE_MODULES := base loop arena mailbox span splice crypt record
 
-ROUTER_MODULES := model catalog graph snapshot route ledger nodecall upstream upstream_curl chunk \
+ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket turns \
+	nodecall upstream upstream_curl chunk \
 	chunk_error chunk_mend call job sse_parse reqbody request failure transfer_curl
 
 OPTIMIZER_MODULES :=
@@ -37,7 +38,8 @@ SIM_MODULES := main api server http buf model ask answer arith hash reply schema
 	faults player stats embeddings
 
 UNIT_TESTS := base loop arena mailbox span splice crypt record \
-	model catalog graph snapshot route ledger nodecall upstream upstream_curl chunk call job \
+	model catalog graph snapshot route ledger ledger_breaker ledger_keys \
+	ledger_threads turns bucket nodecall upstream upstream_curl chunk call job \
 	sse_parse reqbody request \
 	config listener conn tls http1 session auth routes reply api_chat sse_write gzip ident \
 	admin metrics log
@@ -76,7 +78,8 @@ HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 
 PKG_CONFIG ?= pkg-config
-DEPS :=
+# mbedTLS 2.28 has no .pc file.
+MBEDTLS := -lmbedtls -lmbedx509 -lmbedcrypto
 
 ifeq ($(FLAVOUR),release)
   OPT := -O2 -g $(HARDEN)
@@ -89,32 +92,32 @@ else ifeq ($(FLAVOUR),debug)
   OPT := -O0 -g3
 else ifeq ($(FLAVOUR),asan)
   OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-  LINK := -fsanitize=address,undefined
 else ifeq ($(FLAVOUR),tsan)
   OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-  LINK := -fsanitize=thread
 else ifeq ($(FLAVOUR),fuzz)
   FLAVOUR_CC := clang
   OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
-  LINK := -fsanitize=address,undefined
 else ifeq ($(FLAVOUR),musl)
-  # packaging/musl.sh builds the static libraries.
-  FLAVOUR_CC := musl-gcc
+  # Static, with the libraries that packaging/musl.sh builds.
   DEPS := $(BUILD)/musl-deps
-  PKG_CONFIG := PKG_CONFIG_LIBDIR=$(DEPS)/lib/pkgconfig pkg-config --static
-  OPT := -O2 -g -fstack-protector-strong -I$(DEPS)/include
+  FLAVOUR_CC := musl-gcc
+  OPT := -O2 -g -fstack-protector-strong
   LINK := -static -L$(DEPS)/lib
+  PKG_CFLAGS := -I$(DEPS)/include
+  PKG_LIBS := -levent_core -lcurl -lyaml -ljansson $(MBEDTLS) -lz
 else ifeq ($(FLAVOUR),i386)
-  # packaging/i386.sh unpacks the 32-bit libraries.
-  FLAVOUR_CC := gcc -m32
-  DEPS := $(BUILD)/i386-sysroot
-  PKG_CONFIG := PKG_CONFIG_LIBDIR=$(DEPS)/usr/lib/i386-linux-gnu/pkgconfig \
-	PKG_CONFIG_SYSROOT_DIR=$(DEPS) pkg-config
-  OPT := -O2 -g $(HARDEN) -I$(DEPS)/usr/include
-  LINK := $(HARDEN_LD) -L$(DEPS)/usr/lib/i386-linux-gnu \
-	-Wl,-rpath,$(abspath $(DEPS))/usr/lib/i386-linux-gnu \
-	-Wl,-rpath-link,$(DEPS)/usr/lib/i386-linux-gnu
+  # With the system's compiler and the sysroot that packaging/i386.sh unpacks, C library and dynamic
+  # linker included, so that nothing 32-bit has to be installed.
+  DEPS := $(abspath $(BUILD)/i386-sysroot)
+  I386_GCC := $(wildcard $(DEPS)/usr/lib/gcc/i686-linux-gnu/*)
+  I386_LIB := $(DEPS)/usr/lib/i386-linux-gnu
+  PKG_CONFIG := PKG_CONFIG_LIBDIR=$(I386_LIB)/pkgconfig PKG_CONFIG_SYSROOT_DIR=$(DEPS) pkg-config
+  OPT := -m32 --sysroot=$(DEPS) -B$(I386_GCC) -O2 -g $(HARDEN)
+  # RPATH and not RUNPATH, as only the former holds for the libraries of libraries.
+  LINK := $(HARDEN_LD) -L$(I386_GCC) -Wl,--disable-new-dtags \
+	-Wl,-rpath,$(I386_LIB):$(DEPS)/lib/i386-linux-gnu \
+	-Wl,--dynamic-linker=$(DEPS)/lib/ld-linux.so.2
 else
   $(error unknown FLAVOUR $(FLAVOUR): release debug clang asan tsan fuzz musl i386)
 endif
@@ -125,10 +128,12 @@ ifeq ($(origin CC),default)
 endif
 
 PACKAGES := libevent_core libcurl yaml-0.1 jansson zlib
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
-# mbedTLS 2.28 has no .pc file.
-LIBS := $(PKG_LIBS) -lmbedtls -lmbedx509 -lmbedcrypto -pthread -lm
+PKG_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS ?= $(shell $(PKG_CONFIG) --libs $(PACKAGES)) $(MBEDTLS)
+# Asked once, not once per file.
+PKG_CFLAGS := $(PKG_CFLAGS)
+PKG_LIBS := $(PKG_LIBS)
+LIBS := $(PKG_LIBS) -pthread -lm
 
 CFLAGS ?=
 LDFLAGS ?=
@@ -137,6 +142,10 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(PKG_CFLAGS) 
 
 # A tarball has no git, so the number is in the file and git only adds which commit it was.
 VERSION := $(shell cat VERSION)$(shell git rev-parse --short=10 HEAD 2>/dev/null | sed 's/^/+g/')
+
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1) $(patsubst $(BUILD)/%,%,$@)')
 
 # ---- Build ---------------------------------------------------------------------------------------
 
@@ -175,29 +184,36 @@ $(LIB_GATEWAY): $(call obj,$(GATEWAY_SRC))
 $(OUR_LIBS):
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(O)/sluice: $(call obj,$(MAIN_SRC)) $(OUR_LIBS)
-	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(O)/sim: $(call obj,$(SIM_SRC)) $(LIB_ROUTER) $(LIB_CACHE)
-	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(UNIT): $(O)/unit/%: $(O)/tests/unit/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(FUZZ): $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LINK) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BENCH): $(O)/bench/%: $(O)/tests/bench/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(COMPILE) -c -o $@ $<
 
 # The version is a macro of the gateway; only main is compiled again when it changes.
 $(O)/gateway/%.o: COMPILE += -DSLUICE_VERSION='"$(VERSION)"'
