@@ -32,7 +32,7 @@ OPTIMIZER_MODULES :=
 # Everything of the gateway but main, so that tests can link it.
 GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front listener conn \
 	tls http1 session auth routes reply api_chat api_completions api_embeddings api_models \
-	exchange sse_write gzip ident admin metrics log
+	exchange sse_write gzip ident admin metrics log log_line metrics_write
 
 SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools script \
 	faults player stats embeddings
@@ -44,7 +44,7 @@ UNIT_TESTS := base loop arena mailbox span splice crypt record \
 	config listener conn tls http1 session auth routes reply api_chat sse_write gzip ident \
 	admin metrics log
 
-FUZZERS := http1 chunked sse chunk request span yaml ident
+FUZZERS := http1 chunked sse chunk request span yaml ident gzip
 
 BENCHES :=
 
@@ -276,7 +276,7 @@ format-check:
 	$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
 
 layers:
-	@$(PYTHON) tests/lint/layers.py
+	@$(PYTHON) tests/lint/layers.py $(ALL_SRC)
 	@$(PYTHON) tests/lint/bans.py
 	@$(PYTHON) tests/lint/headers.py $(CC) -std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(WARNINGS)
 
