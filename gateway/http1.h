@@ -63,24 +63,26 @@ struct slice http1_field_value(const struct http1_head *head, const char *name);
 /* True when the comma-separated field has this token, in any case; parameters (;q=…) are looked at:
  * q=0 is no. */
 bool http1_has_token(const struct http1_head *head, const char *name, const char *token);
+bool http1_list_has(struct slice list, const char *token); /* the same of one field's value */
 
 /* Chunked decoder. Extensions are skipped, trailers read and dropped, both bounded; sizes are hex
  * digits only, at most 15 of them. */
 enum http1_chunk_state { HTTP1_CHUNK_SIZE, HTTP1_CHUNK_EXTENSION, HTTP1_CHUNK_SIZE_LF,
     HTTP1_CHUNK_DATA, HTTP1_CHUNK_DATA_CR, HTTP1_CHUNK_DATA_LF, HTTP1_CHUNK_TRAILER,
-    HTTP1_CHUNK_TRAILER_LF, HTTP1_CHUNK_END_LF, HTTP1_CHUNK_OVER };
+    HTTP1_CHUNK_TRAILER_VALUE, HTTP1_CHUNK_TRAILER_LF, HTTP1_CHUNK_END_LF, HTTP1_CHUNK_OVER };
 
 struct http1_chunked {
     enum http1_chunk_state state;
     uint64_t left;        /* bytes of the current chunk still to come */
-    unsigned digits;
-    unsigned line_bytes;  /* of the extension or trailer section, against a cap */
+    unsigned digits;      /* of the size; in the trailer: bytes of the field's name */
+    unsigned extra_bytes; /* of all extensions, then of the trailer, against a cap */
 };
 
 void http1_chunked_init(struct http1_chunked *d);
 
 /* Takes some of `bytes`: *used says how many; *data is the piece of payload among them (may be empty).
- * Call again with the rest until *used is 0 or it says HTTP1_DONE. HTTP1_MORE: all fine so far. */
+ * Call again with the rest until *used is 0 or it says HTTP1_DONE. HTTP1_MORE: all fine so far.
+ * HTTP1_BAD, HTTP1_TOO_BIG (extensions or trailer over 16 KiB): with *what, and no more calls. */
 enum http1_result http1_chunked_feed(struct http1_chunked *d, struct slice bytes, size_t *used,
                                      struct slice *data, const char **what) MUST_CHECK;
 
