@@ -30,9 +30,10 @@ ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker 
 OPTIMIZER_MODULES :=
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front listener conn conn_plain \
-	conn_tls tls http1 http1_bytes http1_fields http1_chunked session auth routes reply api_chat api_completions api_embeddings api_models \
-	exchange sse_write gzip ident admin metrics log log_line metrics_write
+GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front \
+	listener conn conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
+	session auth routes reply api_chat api_completions api_embeddings api_models exchange \
+	sse_write gzip ident admin metrics log log_line metrics_write
 
 SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools script \
 	faults player stats embeddings
