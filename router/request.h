@@ -18,8 +18,14 @@ struct reqbody {
 
 /* Room for `length` bytes, to be filled by the caller; NULL: no memory. */
 struct reqbody *reqbody_new(size_t length);
+/* Moves the bytes to larger room, as realloc does; `length` stays. Only while refs is 1. NULL: no memory, and
+ * the old body still stands. */
+struct reqbody *reqbody_grow(struct reqbody *b, size_t room);
 struct reqbody *reqbody_ref(struct reqbody *b);
 void reqbody_unref(struct reqbody *b); /* NULL allowed */
+
+/* Assumed for an answer without a cap, when tokens are estimated. */
+enum { REQUEST_ANSWER_TOKENS = 512 };
 
 struct request {
     enum endpoint endpoint;
@@ -44,17 +50,18 @@ struct request {
     bool is_stream;
     bool wants_usage; /* stream_options.include_usage */
     uint64_t choices; /* n; 1 when absent */
-    uint64_t estimated_tokens; /* prompt by length, plus the answer's cap or a default; ~4 bytes a token,
-                                  the bytes of data: URLs left out */
+    uint64_t estimated_tokens; /* prompt by length, plus the answer's cap or a default for each choice;
+                                  ~4 bytes a token, the bytes of data: URLs left out; at most 2^32-1 */
 };
 
 struct arena;
 
-/* Takes one reference of `body` (kept also on failure until request_fini). On ERR_INPUT `err` says what
- * is wrong and where (byte offset), and *param names the member at fault or is NULL: a 400. */
+/* Takes over the caller's reference of `body` (NULL: an empty body), also on failure; request_fini gives
+ * it back. On ERR_INPUT `err` says what is wrong and where (byte offset), and *param names the member at
+ * fault or is NULL: a 400. ERR_NOMEM. */
 enum err request_parse(struct request *r, enum endpoint endpoint, struct reqbody *body,
                        struct arena *room, const char **param, struct errbuf *err) MUST_CHECK;
-void request_fini(struct request *r);
+void request_fini(struct request *r); /* a zeroed one too */
 
 /* The conversation's keyed hash, the unit of experiments (design §2): the API key with the first
  * present of `session` (x-sluice-session), prompt_cache_key, safety_identifier or user with the first
