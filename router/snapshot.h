@@ -21,6 +21,7 @@ struct arm {
 
 struct task {
     const char *name;
+    const char *route_name; /* as clients ask for it: auto/NAME */
     struct arm arms[TASK_ARMS_MAX]; /* [0] is the champion */
     size_t arm_count;
     uint64_t deadline_us;
