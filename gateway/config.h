@@ -65,6 +65,7 @@ struct config_report {
  * Secrets named by *_env keys are read with `getenv_fn` (getenv in the program). */
 struct config *config_load(const char *file, const char *(*getenv_fn)(const char *name),
                            struct config_report *report);
+const char *config_getenv(const char *name); /* getenv, in the form that config_load takes */
 void config_free(struct config *c); /* NULL allowed; the catalog too where nobody took it */
 void config_report_fini(struct config_report *r);
 

@@ -15,9 +15,11 @@
 #include "cache/loop.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
 struct conn;
 struct evbuffer;
+struct event;
 struct event_base;
 struct tls_context;
 
@@ -61,17 +63,30 @@ struct conn_host {
     struct event_base *base;
     struct loop *loop;
     char *scratch; /* CONN_SCRATCH_BYTES; an idle connection holds no buffer */
-    unsigned open;
+    unsigned open; /* those that say goodbye after conn_close included */
     unsigned handshaking;
     uint64_t accepted;
     uint64_t closed[CONN_REASON_COUNT];
     uint64_t received_bytes;
     uint64_t sent_bytes;
+
+    /* Only for conn.c. */
+    struct conn *conns;
+    struct conn *again_first; /* hold bytes that no event will announce: read next turn */
+    struct conn **again_end;
+    unsigned again_count;
+    struct event *again_event;
+    struct timeval handshake_turn; /* the turn of the loop that the next figure belongs to */
+    uint64_t handshake_spent_us;
 };
-enum { CONN_SCRATCH_BYTES = 64 * 1024, CONN_TURN_BYTES = 64 * 1024 };
+enum {
+    CONN_SCRATCH_BYTES = 64 * 1024,
+    CONN_TURN_BYTES = 64 * 1024,
+    CONN_TURN_HANDSHAKE_US = 1000, /* no further handshake step begins in a turn that spent so much */
+};
 
 void conn_host_init(struct conn_host *h, struct event_base *base, struct loop *loop);
-void conn_host_fini(struct conn_host *h);
+void conn_host_fini(struct conn_host *h); /* aborts those that are left: their owners must be gone */
 
 /* Takes the fd (nonblocking, close-on-exec; also on failure) and sets TCP_NODELAY. `tls` NULL: plain;
  * else the connection takes a reference. The owner's `arg` must outlive conn_close. NULL: no memory. */
@@ -81,14 +96,16 @@ struct conn *conn_new(struct conn_host *host, int fd, const struct sockaddr *pee
 
 struct evbuffer *conn_input(struct conn *c);  /* the owner drains it */
 /* Add bytes here, then call conn_flush: it sends what the socket takes now (at most CONN_TURN_BYTES a
- * turn, so that a fast reader cannot hold the loop) and waits for writability with the rest. */
+ * turn, so that a fast reader cannot hold the loop) and waits for writability with the rest. Never calls
+ * the owner before it returns: a failure that it finds is posted as CONN_GONE. */
 struct evbuffer *conn_output(struct conn *c);
 void conn_flush(struct conn *c);
 size_t conn_output_bytes(const struct conn *c);
 bool conn_is_full(const struct conn *c); /* output at or over the high mark */
 
 /* Reading stops once input holds this much and goes on when the owner has drained below it and called
- * conn_resume_input(). 0: does not read at all (the client's leaving is then not seen). */
+ * conn_resume_input(). While it is stopped, and with 0, the client's leaving is not seen. At first the
+ * cap is CONN_TURN_BYTES. */
 void conn_set_input_cap(struct conn *c, size_t bytes);
 void conn_resume_input(struct conn *c);
 

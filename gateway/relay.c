@@ -1,0 +1,342 @@
+#include "gateway/relay.h"
+
+#include "gateway/relay_limits.h"
+#include "gateway/reply.h"
+#include "gateway/sse_write.h"
+#include "cache/splice.h"
+
+#include <event2/buffer.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The relay's state of one exchange, in the exchange's arena. */
+struct relay {
+    struct exchange *x;
+    struct job *job;
+    struct route route;
+    struct relay_limits limits;
+    struct loop_timer heartbeat;
+    uint64_t last_sent_us;
+    struct slice id_json;    /* what replaces the upstream's id and model */
+    struct slice model_json;
+};
+
+/* ---- failures ---- */
+
+static const char *id_prefix(enum endpoint endpoint)
+{
+    switch (endpoint) {
+    case ENDPOINT_CHAT:
+        return "chatcmpl-";
+    case ENDPOINT_COMPLETIONS:
+        return "cmpl-";
+    case ENDPOINT_EMBEDDINGS:
+    case ENDPOINT_OTHER:
+    case ENDPOINT_COUNT:
+        break;
+    }
+    return "";
+}
+
+static void refuse(struct exchange *x, enum end_reason reason, int status, const char *param,
+                   const char *code, const char *message)
+{
+    struct failure f = {.reason = reason, .status = status, .type = "invalid_request_error",
+                        .param = param, .code = code, .message = message};
+    reply_failure(x, &f);
+}
+
+/* ---- heartbeat ---- */
+
+static void on_heartbeat(void *arg)
+{
+    struct relay *r = arg;
+    struct exchange *x = r->x;
+    const struct config *c = x->settings->config;
+    uint64_t now = exchange_now_us(x);
+    uint64_t period = reply_is_committed(x) ? c->heartbeat_every_us : c->heartbeat_first_us;
+    if (now - r->last_sent_us < period) { /* something was sent since the timer was set */
+        loop_timer_set_at(x->server->loop, &r->heartbeat, r->last_sent_us + period);
+        return;
+    }
+    if (!reply_is_committed(x)) {
+        reply_stream_begin(x);
+    }
+    if (!x->reply.full) { /* a client that is behind has bytes to read: it does not think us dead */
+        sse_write_comment(reply_stream(x), SLICE_LIT("heartbeat"));
+        reply_stream_flush(x);
+        x->record.heartbeats++;
+    }
+    r->last_sent_us = now;
+    if (c->heartbeat_every_us > 0) {
+        loop_timer_set(x->server->loop, &r->heartbeat, c->heartbeat_every_us);
+    }
+}
+
+static void start_heartbeat(struct relay *r)
+{
+    struct exchange *x = r->x;
+    r->last_sent_us = exchange_now_us(x);
+    if (x->settings->config->heartbeat_first_us > 0) {
+        loop_timer_set(x->server->loop, &r->heartbeat, x->settings->config->heartbeat_first_us);
+    }
+}
+
+/* ---- the sink ---- */
+
+/* The upstream's id and model are replaced by ours; all other bytes are the upstream's. */
+static enum err put_names(const struct relay *r, const struct chunk *c, struct splice *edits)
+{
+    enum err rc = ERR_NONE;
+    splice_init(edits, c->json);
+    if (c->id.type != SPAN_ABSENT) {
+        rc = splice_replace(edits, c->id.text, r->id_json);
+    }
+    if (rc == ERR_NONE && c->model.type != SPAN_ABSENT) {
+        rc = splice_replace(edits, c->model.text, r->model_json);
+    }
+    return rc;
+}
+
+/* Our own fault in the middle of an answer: the client is told, the job is stopped by SINK_GONE. */
+static enum sink_flow give_up(struct relay *r)
+{
+    static const struct failure failure = {.reason = END_INTERNAL, .status = 500,
+                                           .type = "server_error", .code = "internal",
+                                           .message = "the answer could not be rewritten"};
+    loop_timer_clear(r->x->server->loop, &r->heartbeat);
+    if (r->x->reply.stream) {
+        reply_stream_abort(r->x, &failure);
+    } else {
+        reply_failure(r->x, &failure);
+    }
+    return SINK_GONE;
+}
+
+static enum sink_flow on_chunk(void *arg, const struct chunk *c)
+{
+    struct relay *r = arg;
+    struct exchange *x = r->x;
+    const struct request *request = job_request(r->job);
+    struct splice edits;
+    struct slice pieces[SPLICE_PIECES_MAX];
+    bool has_usage = c->usage.type != SPAN_ABSENT;
+    if (has_usage && !request->wants_usage && !c->has_choices) {
+        return SINK_OK; /* the usage event, which only we asked for */
+    }
+    enum err rc = put_names(r, c, &edits);
+    if (rc == ERR_NONE && has_usage && !request->wants_usage) {
+        rc = splice_remove(&edits, c->usage.member);
+    }
+    if (rc != ERR_NONE) {
+        return give_up(r);
+    }
+    if (!reply_is_committed(x)) {
+        reply_stream_begin(x);
+    }
+    if (c->has_content && x->record.content_us == 0) {
+        x->record.content_us = exchange_now_us(x);
+    }
+    r->last_sent_us = exchange_now_us(x);
+    sse_write_event(reply_stream(x), pieces, splice_pieces(&edits, pieces));
+    enum sink_flow flow = reply_stream_flush(x);
+    if (flow == SINK_FULL) {
+        x->record.pauses++;
+    }
+    return flow;
+}
+
+static enum sink_flow on_reply(void *arg, const struct chunk *c)
+{
+    struct relay *r = arg;
+    struct exchange *x = r->x;
+    struct splice edits;
+    struct slice pieces[SPLICE_PIECES_MAX];
+    if (put_names(r, c, &edits) != ERR_NONE) {
+        return give_up(r);
+    }
+    x->record.content_us = exchange_now_us(x);
+    reply_pieces(x, 200, "application/json", pieces, splice_pieces(&edits, pieces));
+    return SINK_OK;
+}
+
+/* The last word of a stream is a comment, which clients ignore and people can read. */
+static void write_closing(struct relay *r)
+{
+    char graph[GRAPH_ID_TEXT_BYTES];
+    char text[128];
+    struct record facts = {0};
+    job_report(r->job, &facts);
+    graph_id_text(r->route.graph->id, graph);
+    int n = snprintf(text, sizeof(text), "sluice graph=%s calls=%" PRIu32 " degraded=%s", graph,
+                     facts.calls, facts.degraded[0] ? facts.degraded : "no");
+    sse_write_comment(reply_stream(r->x), (struct slice) {text, (size_t) n});
+    sse_write_done(reply_stream(r->x));
+}
+
+static void on_end(void *arg, const struct failure *failure)
+{
+    struct relay *r = arg;
+    struct exchange *x = r->x;
+    loop_timer_clear(x->server->loop, &r->heartbeat);
+    if (failure && x->reply.stream) {
+        reply_stream_abort(x, failure);
+    } else if (failure) {
+        reply_failure(x, failure);
+    } else if (x->reply.stream) {
+        write_closing(r);
+        reply_stream_end(x);
+    }
+    /* else a JSON client, who has the whole reply already */
+}
+
+static const struct sink_ops sink = {on_chunk, on_reply, on_end};
+
+/* ---- admission ---- */
+
+static struct slice quoted(struct arena *room, const char *prefix, struct slice text)
+{
+    size_t length = span_escaped_length(text);
+    size_t prefix_length = strlen(prefix);
+    char *out = arena_alloc(room, prefix_length + length + 3);
+    if (!out) {
+        return SLICE_LIT("\"\"");
+    }
+    out[0] = '"';
+    memcpy(out + 1, prefix, prefix_length);
+    span_escape(text, out + 1 + prefix_length, length);
+    out[1 + prefix_length + length] = '"';
+    return (struct slice) {out, prefix_length + length + 2};
+}
+
+static void name_answer(struct relay *r)
+{
+    struct exchange *x = r->x;
+    const struct request *request = job_request(r->job);
+    if (r->route.kind == ROUTE_AUTO) {
+        exchange_set_task(x, r->route.task->name);
+    }
+    r->id_json = quoted(&x->room, id_prefix(request->endpoint), slice_of(exchange_id(x)));
+    r->model_json = quoted(&x->room, "", request->model_name);
+    if (r->route.kind == ROUTE_AUTO) {
+        char graph[GRAPH_ID_TEXT_BYTES];
+        graph_id_text(r->route.graph->id, graph);
+        reply_header(x, "x-sluice-task", r->route.task->name);
+        reply_header(x, "x-sluice-graph", graph);
+    }
+}
+
+/* False after a refusal was sent. */
+static bool parse(struct relay *r)
+{
+    struct exchange *x = r->x;
+    struct errbuf why;
+    const char *param = NULL;
+    if (!x->body) {
+        refuse(x, END_BAD_REQUEST, 400, NULL, "invalid_json",
+               "the request has no body; a JSON object is expected");
+        return false;
+    }
+    struct reqbody *body = x->body;
+    x->body = NULL;
+    enum err rc = request_parse(job_request(r->job), x->handler->endpoint, body,
+                                job_room(r->job), &param, &why);
+    if (rc != ERR_NONE) {
+        refuse(x, END_BAD_REQUEST, 400, param, param ? "invalid_value" : "invalid_json", why.text);
+        return false;
+    }
+    const struct request *request = job_request(r->job);
+    size_t n = request->model_name.n < RECORD_NAME_BYTES - 1 ? request->model_name.n
+                                                           : RECORD_NAME_BYTES - 1;
+    memcpy(x->record.model, request->model_name.p, n);
+    x->record.stream = request->is_stream;
+    return true;
+}
+
+static bool find_route(struct relay *r)
+{
+    struct exchange *x = r->x;
+    const struct request *request = job_request(r->job);
+    struct errbuf why;
+    if (!auth_allows(x->key, request->model_name)) {
+        refuse(x, END_FORBIDDEN, 403, "model", "model_not_allowed",
+               "this API key is not allowed to use this model");
+        return false;
+    }
+    uint64_t unit = request_unit(request, x->server->install_key, x->key ? x->key->key_tag : 0,
+                                 slice_of(x->session_name));
+    if (route_find(x->settings->snapshot, request->model_name, unit, &r->route, &why) != ERR_NONE) {
+        refuse(x, END_NOT_FOUND, 404, "model", "model_not_found", why.text);
+        return false;
+    }
+    return true;
+}
+
+static void run_job(struct relay *r)
+{
+    struct exchange *x = r->x;
+    struct job_plan plan = {
+        .route = r->route,
+        .headers = x->pass_headers,
+        .deadline_us = x->record.head_us + r->route.task->deadline_us,
+        .key_tag = x->key ? x->key->key_tag : 0,
+    };
+    name_answer(r);
+    x->record.route_us = exchange_now_us(x);
+    if (job_request(r->job)->is_stream) {
+        start_heartbeat(r);
+    }
+    job_start(r->job, &plan);
+}
+
+void relay_start(struct exchange *x)
+{
+    struct relay *r = arena_alloc(&x->room, sizeof(*r));
+    if (!r) {
+        refuse(x, END_INTERNAL, 503, NULL, "out_of_memory", "no memory for this request");
+        return;
+    }
+    r->x = x;
+    x->state = r;
+    loop_timer_init(&r->heartbeat, on_heartbeat, r);
+    r->job = job_new(x->server->upstreams, x->settings->snapshot, &sink, r);
+    if (parse(r) && find_route(r) && relay_limits_enter(&r->limits, x, job_request(r->job))) {
+        run_job(r);
+    }
+}
+
+/* ---- while it runs, and after ---- */
+
+void relay_drained(struct exchange *x)
+{
+    struct relay *r = x->state;
+    job_resume(r->job);
+}
+
+void relay_stop(struct exchange *x, enum end_reason reason)
+{
+    struct relay *r = x->state;
+    if (r) {
+        loop_timer_clear(x->server->loop, &r->heartbeat);
+        job_cancel(r->job, reason);
+    }
+}
+
+void relay_release(struct exchange *x)
+{
+    struct relay *r = x->state;
+    if (!r) {
+        return;
+    }
+    enum end_reason reason = x->record.reason;
+    loop_timer_clear(x->server->loop, &r->heartbeat);
+    if (r->route.graph) {
+        job_report(r->job, &x->record);
+    }
+    if (reason != END_NONE) {
+        x->record.reason = reason; /* what the client was told goes before what the job knows */
+    }
+    relay_limits_leave(&r->limits, x);
+    job_free(r->job);
+}

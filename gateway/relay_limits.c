@@ -1,0 +1,75 @@
+#include "gateway/relay_limits.h"
+
+#include "gateway/reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void add_duration(struct exchange *x, const char *name, uint64_t us)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%" PRIu64 "ms", (us + 999) / 1000);
+    reply_header(x, name, text);
+}
+
+static void add_headers(struct exchange *x, const struct ledger_admission *a)
+{
+    if (a->limits.requests_per_minute > 0) {
+        reply_header_u64(x, "x-ratelimit-limit-requests", a->limits.requests_per_minute);
+        reply_header_u64(x, "x-ratelimit-remaining-requests", a->requests_left);
+        add_duration(x, "x-ratelimit-reset-requests", a->requests_reset_us);
+    }
+    if (a->limits.tokens_per_minute > 0) {
+        reply_header_u64(x, "x-ratelimit-limit-tokens", a->limits.tokens_per_minute);
+        reply_header_u64(x, "x-ratelimit-remaining-tokens", a->tokens_left);
+        add_duration(x, "x-ratelimit-reset-tokens", a->tokens_reset_us);
+    }
+}
+
+static void refuse(struct exchange *x, const struct ledger_admission *a)
+{
+    static const char *const words[] = {
+        [LIMIT_NONE] = "",
+        [LIMIT_REQUESTS] = "this API key has used up its requests_per_minute",
+        [LIMIT_TOKENS] = "this API key has used up its tokens_per_minute",
+        [LIMIT_IN_FLIGHT] = "this API key has max_in_flight requests under way already",
+    };
+    struct failure f = {.reason = END_RATE_LIMITED, .status = 429,
+                        .type = a->refused == LIMIT_TOKENS ? "tokens" : "requests",
+                        .code = "rate_limit_exceeded", .message = words[a->refused],
+                        .retry_after_us = a->retry_us > 0 ? a->retry_us : 1000000};
+    reply_failure(x, &f);
+}
+
+bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct request *request)
+{
+    if (!x->key) {
+        return true;
+    }
+    struct ledger_admission a;
+    ledger_key_enter(x->server->upstreams->ledger, x->key->ledger, request->estimated_tokens, &a);
+    add_headers(x, &a);
+    if (a.refused != LIMIT_NONE) {
+        refuse(x, &a);
+        return false;
+    }
+    l->entered = true;
+    l->estimated_tokens = request->estimated_tokens;
+    return true;
+}
+
+void relay_limits_leave(struct relay_limits *l, struct exchange *x)
+{
+    const struct record *r = &x->record;
+    if (!l->entered) {
+        return;
+    }
+    uint64_t real = l->estimated_tokens;
+    if (r->usage.known) {
+        real = r->usage.prompt + r->usage.completion;
+    } else if (r->call.first_byte_us == 0) {
+        real = 0;
+    }
+    l->entered = false;
+    ledger_key_leave(x->server->upstreams->ledger, x->key->ledger, l->estimated_tokens, real);
+}

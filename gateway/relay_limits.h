@@ -1,0 +1,21 @@
+/* The limits of an API key around one request: requests and tokens per minute, estimated at admission
+ * and corrected at the end, and requests in flight. */
+#ifndef GATEWAY_RELAY_LIMITS_H
+#define GATEWAY_RELAY_LIMITS_H
+
+#include "gateway/exchange.h"
+
+struct relay_limits {
+    bool entered;
+    uint64_t estimated_tokens;
+};
+
+/* Admits the request and adds the x-ratelimit-* headers to the reply to come; false after a 429 with
+ * retry-after was sent. A request without a key has no limits. */
+bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct request *request);
+
+/* Charges what x->record says was really used; where the upstream reported nothing the estimate stays,
+ * and a request that never reached a model is charged no tokens. */
+void relay_limits_leave(struct relay_limits *l, struct exchange *x);
+
+#endif
