@@ -71,20 +71,25 @@ uint64_t bucket_wait_us(const struct bucket *b, uint64_t cost)
     return time_for(b, needed - b->level);
 }
 
-void bucket_take(struct bucket *b, uint64_t cost)
+static void change(struct bucket *b, int64_t by)
 {
-    b->level -= units(cost);
+    b->level += by;
     if (b->level < LEVEL_MIN) {
         b->level = LEVEL_MIN;
     }
-}
-
-void bucket_give(struct bucket *b, uint64_t cost)
-{
-    b->level += units(cost);
     if (b->level > full(b)) {
         b->level = full(b);
     }
+}
+
+void bucket_take(struct bucket *b, uint64_t cost)
+{
+    change(b, -units(cost));
+}
+
+void bucket_correct(struct bucket *b, uint64_t taken, uint64_t real)
+{
+    change(b, units(taken) - units(real));
 }
 
 unsigned bucket_left(const struct bucket *b)

@@ -22,7 +22,7 @@ void bucket_refill(struct bucket *b, uint64_t now_us);
 
 uint64_t bucket_wait_us(const struct bucket *b, uint64_t cost); /* until admitted; 0: now */
 void bucket_take(struct bucket *b, uint64_t cost);
-void bucket_give(struct bucket *b, uint64_t cost);
+void bucket_correct(struct bucket *b, uint64_t taken, uint64_t real);
 unsigned bucket_left(const struct bucket *b);
 uint64_t bucket_reset_us(const struct bucket *b); /* until full */
 

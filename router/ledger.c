@@ -32,7 +32,7 @@ void ledger_free(struct ledger *l)
     }
     struct ledger_upstream *up;
     struct ledger_upstream *next_up;
-    HASH_ITER(hh, l->upstream_by_name, up, next_up) {
+    HASH_ITER (hh, l->upstream_by_name, up, next_up) {
         assert(waiting(up) == 0);
         HASH_DEL(l->upstream_by_name, up);
         free(up->name);
@@ -40,7 +40,7 @@ void ledger_free(struct ledger *l)
     }
     struct ledger_key *key;
     struct ledger_key *next_key;
-    HASH_ITER(hh, l->key_by_tag, key, next_key) {
+    HASH_ITER (hh, l->key_by_tag, key, next_key) {
         HASH_DEL(l->key_by_tag, key);
         free(key);
     }
@@ -67,8 +67,8 @@ static void answers_init(struct answers *a)
 static void answer_next(struct answers *a, struct ledger_upstream *up, enum ledger_class class,
                         enum ledger_answer answer, uint64_t retry_us)
 {
-    struct ledger_ticket *t =
-        CONTAINER_OF(turns_take(&up->waiting[class]), struct ledger_ticket, turn);
+    struct ledger_ticket *t = CONTAINER_OF(turns_take(&up->waiting[class]), struct ledger_ticket,
+                                           turn);
     t->is_answered = true;
     t->answer = answer;
     t->retry_us = retry_us;
@@ -306,7 +306,7 @@ size_t ledger_upstreams(struct ledger *l, struct ledger_upstream_state *out, siz
     size_t count = 0;
     const struct ledger_upstream *up;
     pthread_mutex_lock(&l->lock);
-    DL_FOREACH(l->upstreams, up) {
+    DL_FOREACH (l->upstreams, up) {
         if (count < cap) {
             out[count] = (struct ledger_upstream_state) {
                 .name = up->name,

@@ -90,7 +90,6 @@ void ledger_key_leave(struct ledger *l, struct ledger_key *key, uint64_t estimat
     assert(key->in_flight > 0);
     key->in_flight--;
     bucket_refill(&key->tokens, now_us);
-    bucket_give(&key->tokens, estimated_tokens);
-    bucket_take(&key->tokens, real_tokens);
+    bucket_correct(&key->tokens, estimated_tokens, real_tokens);
     pthread_mutex_unlock(&l->lock);
 }

@@ -2,30 +2,27 @@
 
 #include <utlist.h>
 
-static struct turn *before(const struct turns *q, const struct turn *t)
+static struct turn *line_of(const struct turns *q, uint32_t key)
 {
-    return t == q->first ? NULL : t->prev;
-}
-
-static struct turn *last(const struct turns *q)
-{
-    return q->first ? q->first->prev : NULL;
+    struct turn *line;
+    DL_FOREACH2(q->first, line, next_key)
+    {
+        if (line->key == key) {
+            return line;
+        }
+    }
+    return NULL;
 }
 
 void turns_add(struct turns *q, struct turn *t, uint32_t key)
 {
-    struct turn *own = last(q);
-    while (own && own->key != key) {
-        own = before(q, own);
-    }
+    struct turn *line = line_of(q, key);
     t->key = key;
-    /* A waiter is always of a later round than the one served last. */
-    t->round = (own ? own->round : q->served) + 1;
-    struct turn *place = last(q);
-    while (place && place->round > t->round) {
-        place = before(q, place);
+    bool is_new = !line;
+    DL_APPEND(line, t);
+    if (is_new) {
+        DL_APPEND2(q->first, t, prev_key, next_key);
     }
-    DL_APPEND_ELEM(q->first, place, t);
     q->count++;
 }
 
@@ -33,14 +30,27 @@ struct turn *turns_take(struct turns *q)
 {
     struct turn *t = q->first;
     if (t) {
-        q->served = t->round;
-        turns_remove(q, t);
+        struct turn *rest = t;
+        DL_DELETE2(q->first, t, prev_key, next_key);
+        DL_DELETE(rest, t);
+        if (rest) {
+            DL_APPEND2(q->first, rest, prev_key, next_key);
+        }
+        q->count--;
     }
     return t;
 }
 
 void turns_remove(struct turns *q, struct turn *t)
 {
-    DL_DELETE(q->first, t);
+    struct turn *line = line_of(q, t->key);
+    struct turn *rest = line;
+    DL_DELETE(rest, t);
+    if (line == t) {
+        if (rest) {
+            DL_APPEND_ELEM2(q->first, t, rest, prev_key, next_key);
+        }
+        DL_DELETE2(q->first, t, prev_key, next_key);
+    }
     q->count--;
 }

@@ -1,27 +1,30 @@
 /* A wait queue in which keys take turns, and a key's waiters go in order.
  *
- * Each waiter is in a round: one later than the last that was served and than the waiter of its own
- * key before it. Rounds are served in order, within a round whoever came first. A key has at most
- * one waiter in a round, hence nobody waits for more than one of each other key per waiter of its own.
+ *      first ──► key 7 ──► key 3 ──► key 9      whose turn it is, one line of waiters per key
+ *                  │         │
+ *                  ▼         ▼
+ *                key 7     key 3
  *
- * Intrusive, no allocation. turns_add looks at the waiters from the back until it has met the key
- * and the place; the others take constant time. */
+ * The key whose waiter is taken goes behind the others; so does a key that joins. When the first of
+ * a line leaves, the next one of its key has its place.
+ *
+ * Intrusive, no allocation; turns_add and turns_remove look through the keys that wait. */
 #ifndef ROUTER_TURNS_H
 #define ROUTER_TURNS_H
 
 #include "cache/base.h"
 
 struct turn {
-    struct turn *prev; /* utlist: the first one's is the last */
+    struct turn *prev; /* of the same key (utlist: the first one's is the last) */
     struct turn *next;
-    uint64_t round;
+    struct turn *prev_key; /* of the first of a line: the line before and after */
+    struct turn *next_key;
     uint32_t key;
 };
 
 struct turns {
     struct turn *first;
     unsigned count;
-    uint64_t served; /* round of the last one taken */
 };
 
 void turns_add(struct turns *q, struct turn *t, uint32_t key);
