@@ -30,7 +30,7 @@ static void answer_json(struct api *api, struct conn *c, const struct http_reque
     char *text = json_dumps(doc, 0);
 
     if (text == NULL) {
-        script_error(&j->script, 500, "server_error", NULL, NULL, "cannot render the document");
+        script_error(&j->script, 500, -1, "server_error", NULL, NULL, "cannot render the document");
     } else {
         script_plain(&j->script, 200, "application/json", text, strlen(text), "");
     }
@@ -53,7 +53,7 @@ static void answer_error(struct api *api, struct conn *c, const struct http_requ
 {
     struct job *j = new_job(api, c, req, NULL);
 
-    script_error(&j->script, status, "invalid_request_error", code, NULL, message);
+    script_error(&j->script, status, -1, "invalid_request_error", code, NULL, message);
     player_start(j);
 }
 
@@ -192,7 +192,7 @@ static int build_embeddings(struct api *api, struct job *j, struct ask *a, const
 
 static void refuse_ask(struct job *j, const struct ask_error *error)
 {
-    script_error(&j->script, 400, "invalid_request_error", NULL, error->param, error->message);
+    script_error(&j->script, 400, -1, "invalid_request_error", NULL, error->param, error->message);
     j->script.is_fault = true;
 }
 
@@ -242,11 +242,11 @@ static void serve_model(struct api *api, struct conn *c, struct http_request *re
     if (rc != 0) {
         refuse_ask(j, &error);
     } else if (!models_plan(api->models, a.model, &plan)) {
-        script_error(&j->script, 404, "invalid_request_error", "model_not_found", "model",
+        script_error(&j->script, 404, -1, "invalid_request_error", "model_not_found", "model",
                      "The simulator has no such model.");
         j->script.is_fault = true;
     } else if (is_full) {
-        script_error(&j->script, 429, "requests", "rate_limit_exceeded", NULL,
+        script_error(&j->script, 429, 1, "requests", "rate_limit_exceeded", NULL,
                      "Too many requests in flight.");
         j->script.is_fault = true;
     } else {

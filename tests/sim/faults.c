@@ -13,21 +13,21 @@ static const char html[] =
 
 static const char broken_event[] = "{\"id\":\"chatcmpl-broken\",\"object\":\"chat.comple";
 
-static void refuse_429(struct script *s)
+static void refuse_429(struct script *s, const struct plan *p)
 {
-    script_error(s, 429, "requests", "rate_limit_exceeded", NULL,
+    script_error(s, 429, p->retry_s >= 0 ? p->retry_s : 1, "requests", "rate_limit_exceeded", NULL,
                  "Rate limit reached for this simulated model. Please try again in 1s.");
 }
 
-static void refuse_503(struct script *s)
+static void refuse_503(struct script *s, const struct plan *p)
 {
-    script_error(s, 503, "server_error", NULL, NULL,
+    script_error(s, 503, p->retry_s, "server_error", NULL, NULL,
                  "The simulated engine is currently overloaded.");
 }
 
 static void refuse_context(struct script *s)
 {
-    script_error(s, 400, "invalid_request_error", "context_length_exceeded", "messages",
+    script_error(s, 400, -1, "invalid_request_error", "context_length_exceeded", "messages",
                  "This model's maximum context length is 4096 tokens. However, your messages "
                  "resulted in 5012 tokens. "
                  "Please reduce the length of the messages.");
@@ -35,7 +35,7 @@ static void refuse_context(struct script *s)
 
 static void refuse_filter(struct script *s, const struct plan *p)
 {
-    script_error(s, 400, "invalid_request_error",
+    script_error(s, 400, -1, "invalid_request_error",
                  p->policy ? "content_policy_violation" : "content_filter", "prompt",
                  "Your request was rejected as a result of the simulated safety system.");
 }
@@ -84,18 +84,21 @@ static bool refuse_status(struct script *s, const struct plan *p, const struct f
     enum fault f = p->fault;
 
     if (f == FAULT_429 || (f == FAULT_429_FIRST && state->requests == 0)) {
-        refuse_429(s);
+        refuse_429(s, p);
     } else if (f == FAULT_500_ONCE && state->requests == 0) {
-        script_error(s, 500, "server_error", NULL, NULL,
+        script_error(s, 500, -1, "server_error", NULL, NULL,
                      "The simulated server had an error. Sorry about that!");
     } else if (f == FAULT_503 || (f == FAULT_FLAP && is_down(p, state, now_us))) {
-        refuse_503(s);
+        refuse_503(s, p);
+    } else if (f == FAULT_STATUS) {
+        script_error(s, (int) p->status, p->retry_s, "simulated_status", "simulated_code", NULL,
+                     "The simulated model was asked to fail like this.");
     } else if (f == FAULT_CONTEXT) {
         refuse_context(s);
     } else if (f == FAULT_FILTER) {
         refuse_filter(s, p);
     } else if (f == FAULT_NO_PREFILL && prefilled) {
-        script_error(s, 400, "invalid_request_error", NULL, "messages",
+        script_error(s, 400, -1, "invalid_request_error", NULL, "messages",
                      "This model does not support assistant message prefill. The conversation must "
                      "end with a user "
                      "message.");

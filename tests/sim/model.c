@@ -66,6 +66,7 @@ static const struct builtin builtins[] = {
     {"x-crlf", MODEL_CANONICAL, FAULT_CRLF, 5, 0, 0, 0, 0},
     {"x-usage-before-done-with-choices", MODEL_CANONICAL, FAULT_USAGE_CHOICES, 5, 1, 0, 0, 0},
     {"x-slow-drip", MODEL_CANONICAL, FAULT_DRIP, 5, 0, 0, 0, 0},
+    {"x-status", MODEL_CANONICAL, FAULT_STATUS, 0, 0, 0, 0, 0},
 };
 
 static void model_fini(struct model *m)
@@ -83,6 +84,8 @@ static struct plan plan_default(void)
     p.down_requests = 5;
     p.up_requests = 5;
     p.tokens = 60;
+    p.status = 500;
+    p.retry_s = -1;
     return p;
 }
 
@@ -218,6 +221,7 @@ static bool set_option(struct plan *p, const char *key, size_t n, double v)
         {"early", NULL, 0, &p->early},         {"write", NULL, 0, &p->write_each},
         {"hangup", NULL, 0, &p->hangup},       {"fin", NULL, 0, &p->fin},
         {"zero", NULL, 0, &p->zero},           {"policy", NULL, 0, &p->policy},
+        {"code", &p->status, 1, NULL},         {"retry", &p->retry_s, 1, NULL},
     };
 
     if (n == 2 && memcmp(key, "id", 2) == 0) {
@@ -290,7 +294,8 @@ bool models_plan(const struct models *m, const char *name, struct plan *out)
         return false;
     }
     *out = found->plan;
-    return parse_options(out, colon + 1);
+    return parse_options(out, colon + 1) && out->tokens <= MODEL_MAX_TOKENS && out->status >= 400 &&
+           out->status <= 599;
 }
 
 size_t models_count(const struct models *m)

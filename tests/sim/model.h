@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define MODEL_ID_MAX 256U
+#define MODEL_MAX_TOKENS 1000000
 
 /* How a model makes up its answers. */
 enum model_kind {
@@ -50,7 +51,8 @@ enum fault {
     FAULT_NO_INDEX,
     FAULT_CRLF,
     FAULT_USAGE_CHOICES,
-    FAULT_DRIP
+    FAULT_DRIP,
+    FAULT_STATUS
 };
 
 /* Times are microseconds. */
@@ -68,6 +70,8 @@ struct plan {
     int64_t up_requests;
     int64_t tokens;  /* words of the canonical answer */
     int64_t at;      /* token before which a mid-stream fault strikes */
+    int64_t status;  /* of FAULT_STATUS */
+    int64_t retry_s; /* Retry-After of 429, 503 and FAULT_STATUS; -1: the fault's own */
     bool early;      /* response head and role chunk go out before the wait for the first token */
     bool write_each; /* one write per event also without pacing */
     bool hangup;     /* close the connection after the reply without having announced it */

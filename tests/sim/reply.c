@@ -61,10 +61,10 @@ static void add_token(struct choice *c, enum token_kind kind, size_t off, size_t
                              (c->n_tokens > 0 ? 2 * c->n_tokens : 1) * sizeof(*c->tokens));
     }
     t = &c->tokens[c->n_tokens++];
-    t->kind = kind;
-    t->call = c->n_calls > 0 ? c->n_calls - 1 : 0;
-    t->off = off;
-    t->len = len;
+    t->kind = (uint8_t) kind;
+    t->call = (uint8_t) (c->n_calls > 0 ? c->n_calls - 1 : 0);
+    t->off = (uint32_t) off;
+    t->len = (uint32_t) len;
 }
 
 /* Where the token that begins at i ends: spaces, then a word; a very long word is cut between
@@ -246,7 +246,7 @@ static void add_logprobs(const struct reply *r, const struct choice *c, size_t f
     }
     buf_adds(out, "],\"top_logprobs\":null,\"text_offset\":[");
     for (size_t i = from; i < to; i++) {
-        buf_addf(out, i > from ? ",%zu" : "%zu", c->tokens[i].off);
+        buf_addf(out, i > from ? ",%" PRIu32 : "%" PRIu32, c->tokens[i].off);
     }
     buf_adds(out, "]}");
 }

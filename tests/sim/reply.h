@@ -18,10 +18,10 @@ enum token_kind { TOKEN_TEXT = 0, TOKEN_CALL, TOKEN_ARGS };
 
 /* TEXT: choice.text[off, off + len). ARGS: the same of the call's args. CALL: opens the call. */
 struct token {
-    enum token_kind kind;
-    unsigned call;
-    size_t off;
-    size_t len;
+    uint32_t off;
+    uint32_t len;
+    uint8_t kind; /* enum token_kind */
+    uint8_t call;
 };
 
 struct call {

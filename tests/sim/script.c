@@ -3,6 +3,7 @@
 #include "tests/sim/faults.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,14 +104,17 @@ void script_error_json(struct buf *out, const char *type, const char *code, cons
     buf_adds(out, "}}");
 }
 
-void script_error(struct script *s, int status, const char *type, const char *code,
+void script_error(struct script *s, int status, int64_t retry_s, const char *type, const char *code,
                   const char *param, const char *message)
 {
     struct buf body = {0};
+    char extra[64] = "";
 
+    if (retry_s >= 0) {
+        (void) snprintf(extra, sizeof(extra), "Retry-After: %" PRId64 "\r\n", retry_s);
+    }
     script_error_json(&body, type, code, param, message);
-    script_plain(s, status, "application/json", body.data, body.len,
-                 status == 429 ? "Retry-After: 1\r\n" : "");
+    script_plain(s, status, "application/json", body.data, body.len, extra);
     buf_fini(&body);
 }
 
@@ -129,6 +133,7 @@ static void stream_tail(struct script *s, struct reply *r, const struct plan *p)
     script_step(s, p->hangup ? STEP_HANGUP : STEP_END, 0, 0);
 }
 
+/* True for faults that faults_middle() plays. */
 static bool strikes_in_the_middle(enum fault f)
 {
     return f == FAULT_CUT || f == FAULT_STALL || f == FAULT_MALFORMED || f == FAULT_BAD_CHUNK ||
@@ -139,6 +144,7 @@ void script_stream(struct script *s, struct reply *r, const struct plan *p)
 {
     int64_t n = (int64_t) r->longest;
     int64_t at = p->at < n ? p->at : n;
+    bool middle;
 
     s->token_us = p->token_us;
     s->write_each = p->write_each;
@@ -152,20 +158,23 @@ void script_stream(struct script *s, struct reply *r, const struct plan *p)
                 p->fault == FAULT_WRONG_TYPE ? "application/json"
                                              : "text/event-stream; charset=utf-8",
                 -1, "Cache-Control: no-cache\r\n");
+    middle = strikes_in_the_middle(p->fault);
+    /* A fault at token 0 comes even before the role. */
+    if (middle && at == 0 && faults_middle(s, r, p)) {
+        return;
+    }
     script_step(s, STEP_ROLE, 0, 0);
     if (p->early) {
         script_step(s, STEP_WAIT, p->first_us, 0);
     }
-    if (!strikes_in_the_middle(p->fault)) {
-        script_step(s, STEP_TOKENS, 0, n);
-        stream_tail(s, r, p);
+    script_step(s, STEP_TOKENS, 0, middle ? at : n);
+    if (middle && at > 0 && faults_middle(s, r, p)) {
         return;
     }
-    script_step(s, STEP_TOKENS, 0, at);
-    if (!faults_middle(s, r, p)) {
+    if (middle) {
         script_step(s, STEP_TOKENS, at, n);
-        stream_tail(s, r, p);
     }
+    stream_tail(s, r, p);
 }
 
 void script_json(struct script *s, const struct buf *body, const struct plan *p, int64_t longest)

@@ -71,8 +71,8 @@ void script_head(struct script *s, int status, const char *type, int64_t length,
 void script_plain(struct script *s, int status, const char *type, const char *body, size_t n,
                   const char *extra);
 
-/* An OpenAI-shaped error response; code and param may be NULL. */
-void script_error(struct script *s, int status, const char *type, const char *code,
+/* An OpenAI-shaped error response; code and param may be NULL. retry_s >= 0 adds Retry-After. */
+void script_error(struct script *s, int status, int64_t retry_s, const char *type, const char *code,
                   const char *param, const char *message);
 
 /* Appends {"error":{...}} without a newline. */

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -515,6 +514,7 @@ void conn_reset(struct conn *c)
     conn_die(c);
 }
 
+/* TIOCOUTQ is SIOCOUTQ under a name that needs no header of the kernel. */
 bool conn_has_unsent(const struct conn *c)
 {
     int waiting = 0;
@@ -522,5 +522,5 @@ bool conn_has_unsent(const struct conn *c)
     if (evbuffer_get_length(c->out) > 0) {
         return true;
     }
-    return ioctl(c->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
+    return ioctl(c->fd, TIOCOUTQ, &waiting) == 0 && waiting > 0;
 }
