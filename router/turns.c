@@ -4,14 +4,11 @@
 
 static struct turn *line_of(const struct turns *q, uint32_t key)
 {
-    struct turn *line;
-    DL_FOREACH2(q->first, line, next_key)
-    {
-        if (line->key == key) {
-            return line;
-        }
+    struct turn *line = q->first;
+    while (line && line->key != key) {
+        line = line->next_key;
     }
-    return NULL;
+    return line;
 }
 
 void turns_add(struct turns *q, struct turn *t, uint32_t key)
