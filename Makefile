@@ -31,7 +31,7 @@ OPTIMIZER_MODULES :=
 
 # Everything of the gateway but main, so that tests can link it.
 GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front \
-	listener conn conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
+	listener sockaddr conn conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
 	session auth routes reply api_chat api_completions api_embeddings api_models exchange \
 	sse_write gzip ident admin metrics log log_line metrics_write
 
@@ -47,7 +47,7 @@ UNIT_TESTS := base loop arena mailbox span splice crypt record \
 
 FUZZERS := http1 chunked sse chunk request span yaml ident gzip
 
-BENCHES :=
+BENCHES := bench_ledger
 
 # While the first stone is being laid, files that do not exist yet are left out, and SKIP="a.c b.c"
 # leaves out those that do not compile yet.
@@ -221,7 +221,7 @@ $(O)/flags: FORCE
 
 # The version is a macro of the gateway; when it changes, what names it is compiled again.
 $(O)/gateway/%.o: DEFINES := -DSLUICE_VERSION='"$(VERSION)"'
-$(call obj,$(shell grep -ls SLUICE_VERSION $(GATEWAY_SRC) $(MAIN_SRC))): $(O)/version
+$(call obj,$(shell grep -ls SLUICE_VERSION /dev/null $(GATEWAY_SRC) $(MAIN_SRC))): $(O)/version
 $(O)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
@@ -294,8 +294,8 @@ tidy:
 
 # uninitvar does not understand the loops of uthash and utlist; clang-tidy and valgrind do.
 cppcheck:
-	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=uninitvar \
-		--error-exitcode=1 -j $(JOBS) -I. $(SRC) $(SIM_SRC)
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=uninitvar --error-exitcode=1 -j $(JOBS) -I. $(SRC) $(SIM_SRC)
 
 # ---- The rest ------------------------------------------------------------------------------------
 
