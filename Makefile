@@ -21,18 +21,18 @@ O := $(BUILD)/$(FLAVOUR)
 
 # ---- Sources: every file is named here, floor by floor -------------------------------------------
 
-CACHE_MODULES := base loop arena mailbox span splice crypt record
+CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span splice crypt record
 
 ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket turns \
-	nodecall upstream upstream_curl chunk \
-	chunk_error chunk_mend call job sse_parse reqbody request request_unit failure transfer_curl
+	nodecall attempt reply_buffer upstream upstream_curl chunk \
+	chunk_error chunk_mend job sse_parse reqbody request request_unit
 
 OPTIMIZER_MODULES :=
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front \
+GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front server app app_metrics body relay relay_limits \
 	listener sockaddr conn conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
-	session auth routes reply api_chat api_completions api_embeddings api_models exchange \
+	session auth routes reply api api_models exchange \
 	sse_write gzip ident admin metrics log log_line metrics_write
 
 SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools script \
@@ -40,7 +40,7 @@ SIM_MODULES := main api server http buf model ask answer arith hash reply schema
 
 UNIT_TESTS := base loop arena mailbox span splice crypt record \
 	model catalog graph snapshot route ledger ledger_breaker ledger_keys \
-	ledger_threads turns nodecall upstream upstream_curl chunk call job \
+	ledger_threads turns nodecall attempt reply_buffer upstream upstream_curl chunk job \
 	sse_parse reqbody request \
 	config listener conn tls http1 session auth routes reply api_chat sse_write gzip ident \
 	admin metrics log
