@@ -15,13 +15,15 @@ case ${1:-} in
     ;;
 esac
 
+bold=
+plain=
+if [ -t 1 ]; then
+    bold=$'\033[1m'
+    plain=$'\033[0m'
+fi
 say()
 {
-    printf '\n\033[1m%s\033[0m\n' "$*"
-}
-[ -t 1 ] || say()
-{
-    printf '\n== %s\n' "$*"
+    printf '\n%s== %s%s\n' "$bold" "$*" "$plain"
 }
 
 dir=
