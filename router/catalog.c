@@ -30,8 +30,7 @@ static void clear(struct catalog_name **names)
     struct catalog_name *name;
     struct catalog_name *next;
 
-    HASH_ITER(hh, *names, name, next)
-    {
+    HASH_ITER (hh, *names, name, next) {
         HASH_DEL(*names, name);
         free(name);
     }

@@ -5,7 +5,8 @@
 
 enum top_member { TOP_ID, TOP_MODEL, TOP_USAGE, TOP_ERROR, TOP_CHOICES, TOP_DATA, TOP_COUNT };
 
-static const char *const top_names[TOP_COUNT] = {"id", "model", "usage", "error", "choices", "data"};
+static const char *const top_names[TOP_COUNT] = {"id",    "model",   "usage",
+                                                 "error", "choices", "data"};
 
 enum choice_member { CHOICE_INDEX, CHOICE_FINISH, CHOICE_PART, CHOICE_COUNT };
 

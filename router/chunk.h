@@ -8,17 +8,17 @@
 #include "cache/span.h"
 
 struct chunk {
-    struct slice json;       /* the whole text; borrowed */
+    struct slice json; /* the whole text; borrowed */
     struct span_value id;
     struct span_value model;
     struct span_value usage; /* absent, null or an object */
     struct span_value error; /* absent where the upstream sent null */
     struct span_value choices;
-    bool has_choices;        /* at least one element */
+    bool has_choices; /* at least one element */
     /* First of content, reasoning, refusal, tool call or finish_reason with something in it: what the
      * commit of a stream waits for. Text of /v1/completions counts as content. */
     bool has_content;
-    unsigned choices_seen;   /* bit i: choice index i (0..31) is in this event */
+    unsigned choices_seen; /* bit i: choice index i (0..31) is in this event */
     unsigned choices_finished;
     bool bad_index; /* a choice index that is absent (its place in the array counts) or above 31 */
     bool has_tool_calls;

@@ -52,8 +52,7 @@ static enum err row_stream_options(const struct request *r, struct splice *edits
                              SLICE_LIT("\"stream_options\":{\"include_usage\":true}"));
     }
     if (r->stream_options.type != SPAN_OBJECT) {
-        return splice_replace(edits, r->stream_options.text,
-                              SLICE_LIT("{\"include_usage\":true}"));
+        return splice_replace(edits, r->stream_options.text, SLICE_LIT("{\"include_usage\":true}"));
     }
     span_find(r->stream_options.text, names, 1, &usage);
     if (usage.type == SPAN_ABSENT) {
@@ -91,8 +90,8 @@ static enum err row_max_tokens(const struct request *r, const struct model_def *
                                       SLICE_LIT("\"max_tokens\""));
 }
 
-enum err nodecall_output(const struct request *r, const struct model_def *model,
-                         struct arena *room, struct nodecall *out)
+enum err nodecall_output(const struct request *r, const struct model_def *model, struct arena *room,
+                         struct nodecall *out)
 {
     struct splice edits;
     enum err rc;

@@ -52,8 +52,7 @@ static const struct member members[] = {
     {"n", GENERATING, NUMBER, false, "a whole number from 1 to 128, or null", AT(n)},
     {"tools", CHAT, ARRAY | NULLABLE, false, "an array or null", AT(tools)},
     {"user", ALL, STRING | NULLABLE, false, "a string or null", AT(user)},
-    {"safety_identifier", ALL, STRING | NULLABLE, false, "a string or null",
-     AT(safety_identifier)},
+    {"safety_identifier", ALL, STRING | NULLABLE, false, "a string or null", AT(safety_identifier)},
     {"prompt_cache_key", ALL, STRING | NULLABLE, false, "a string or null", AT(prompt_cache_key)},
 };
 
@@ -96,9 +95,9 @@ static enum err check_type(const struct request *r, const struct member *m,
                            const struct span_value *v, struct errbuf *err)
 {
     if (v->type == SPAN_ABSENT) {
-        return m->is_required ? err_set(err, ERR_INPUT, "`%s` is missing: it must be %s", m->name,
-                                        m->expected)
-                              : ERR_NONE;
+        return m->is_required
+                   ? err_set(err, ERR_INPUT, "`%s` is missing: it must be %s", m->name, m->expected)
+                   : ERR_NONE;
     }
     if ((m->types & 1u << v->type) == 0) {
         return err_set(err, ERR_INPUT, "`%s` must be %s, but is %s at byte %zu", m->name,
@@ -179,8 +178,9 @@ static enum err check_messages(const struct request *r, struct errbuf *err)
 
     for (i = 0; span_next(r->messages.text, &cursor, &key, &message); i++) {
         if (message.type != SPAN_OBJECT) {
-            return err_set(err, ERR_INPUT, "`messages[%zu]` must be an object, but is %s at byte %zu",
-                           i, type_text(message.type), offset_in(r, message.text));
+            return err_set(err, ERR_INPUT,
+                           "`messages[%zu]` must be an object, but is %s at byte %zu", i,
+                           type_text(message.type), offset_in(r, message.text));
         }
     }
     if (i == 0) {
@@ -258,7 +258,7 @@ static size_t data_url_bytes(struct slice text)
     while (at < end && (at = memmem(at, (size_t) (end - at), open, sizeof(open) - 1)) != NULL) {
         const char *url = at + 1;
         size_t head = (size_t) (end - url) < DATA_URL_HEAD_MAX ? (size_t) (end - url)
-                                                                : (size_t) DATA_URL_HEAD_MAX;
+                                                               : (size_t) DATA_URL_HEAD_MAX;
         const char *close;
 
         at = url;

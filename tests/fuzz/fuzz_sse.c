@@ -89,8 +89,7 @@ static struct story run(const uint8_t *bytes, size_t n, uint32_t seed, size_t lo
 static bool same(const struct story *a, const struct story *b)
 {
     return a->rc == b->rc && a->is_clean == b->is_clean && a->events == b->events &&
-           a->length == b->length &&
-           (a->length == 0 || memcmp(a->text, b->text, a->length) == 0);
+           a->length == b->length && (a->length == 0 || memcmp(a->text, b->text, a->length) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

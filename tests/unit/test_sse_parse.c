@@ -106,7 +106,8 @@ static void expect(const char *bytes, size_t n, enum err rc, const char *want, b
     sse_parse_fini(&p);
 }
 
-#define EXPECT(literal, rc, want, clean) expect((literal), sizeof(literal) - 1, (rc), (want), (clean))
+#define EXPECT(literal, rc, want, clean)                                                           \
+    expect((literal), sizeof(literal) - 1, (rc), (want), (clean))
 
 static void test_line_ends(void **state)
 {
@@ -216,7 +217,8 @@ static void test_stop(void **state)
 /* The usual events are slices of the bytes given and nothing is allocated for them. */
 static void test_no_copy(void **state)
 {
-    static const char text[] = ": hi\n\ndata: {\"a\":1}\n\nevent: e\r\n: c\r\ndata:{\"b\":2}\r\n\r\n";
+    static const char text[] =
+        ": hi\n\ndata: {\"a\":1}\n\nevent: e\r\n: c\r\ndata:{\"b\":2}\r\n\r\n";
     struct log log = {.low = text, .high = text + sizeof(text)};
     struct sse_parser p;
 
