@@ -141,7 +141,7 @@ static int parse_messages(struct ask *a, struct ask_error *error)
 {
     json_t *messages = json_object_get(a->root, "messages");
     json_t *message;
-    const char *role = NULL;
+    const char *role = "";
     size_t i;
 
     if (!json_is_array(messages) || json_array_size(messages) == 0) {

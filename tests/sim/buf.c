@@ -86,18 +86,19 @@ void buf_adds(struct buf *b, const char *s)
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;
+    va_list again;
     int n;
 
     va_start(ap, fmt);
+    va_copy(again, ap);
     n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     if (n < 0) {
         abort();
     }
     buf_reserve(b, (size_t) n + 1);
-    va_start(ap, fmt);
-    n = vsnprintf(b->data + b->len, (size_t) n + 1, fmt, ap);
-    va_end(ap);
+    (void) vsnprintf(b->data + b->len, (size_t) n + 1, fmt, again);
+    va_end(again);
     b->len += (size_t) n;
 }
 

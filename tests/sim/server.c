@@ -342,7 +342,7 @@ static void on_accept_error(struct evconnlistener *l, void *arg)
 
 static int read_bound_address(struct server *s)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {0};
     socklen_t len = sizeof(ss);
     char host[INET6_ADDRSTRLEN];
 
