@@ -21,7 +21,7 @@ O := $(BUILD)/$(FLAVOUR)
 
 # ---- Sources: every file is named here, floor by floor -------------------------------------------
 
-CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span splice crypt record
+CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan span_find span_text splice crypt record
 
 ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket turns \
 	nodecall attempt reply_buffer upstream upstream_curl chunk \
@@ -38,7 +38,7 @@ GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings f
 SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools script \
 	faults player stats embeddings
 
-UNIT_TESTS := base loop arena mailbox span splice crypt record \
+UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice crypt record \
 	model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt reply_buffer upstream upstream_curl chunk job \
 	sse_parse reqbody request \
