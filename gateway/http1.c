@@ -107,7 +107,7 @@ static enum http1_result take_version(struct walk *w)
 {
     static const char shape[] = "HTTP/D.D";
     const char *text = w->at;
-    for (size_t i = 0; i < sizeof shape - 1; i++, w->at++) {
+    for (size_t i = 0; i < sizeof(shape) - 1; i++, w->at++) {
         if (w->at == w->end) {
             return out_of_bytes(w);
         }
