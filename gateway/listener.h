@@ -36,6 +36,11 @@ void listener_free(struct listener *l); /* a unix socket's path is unlinked */
 void listener_stop(struct listener *l); /* closes the socket now: the kernel refuses new callers */
 /* The bound address as text, the real port included. */
 void listener_text(const struct listener *l, char *out, size_t cap);
-bool listener_is_paused(const struct listener *l);
+bool listener_is_paused(const struct listener *l); /* short of descriptors, or held */
+
+/* A descriptor has become free: tries now instead of after the second. */
+void listener_resume(struct listener *l);
+/* The owner has connections enough: while held, new callers wait in the kernel. */
+void listener_hold(struct listener *l, bool hold);
 
 #endif
