@@ -245,6 +245,7 @@ static bool commit(struct attempt *a)
 {
     a->committed = true;
     a->record->first_content_us = loop_now_us(a->host->loop);
+    ledger_alive(a->host->ledger, a->upstream->ledger);
     watch(a);
     a->events->on_commit(a->arg);
     struct slice rest = {a->held.bytes, a->held.length};

@@ -60,7 +60,7 @@ struct transfer_ops {
     void (*resume)(struct transfer *t);
     /* Aborts, in this turn of the loop at the latest. `drain`: instead reads the rest and throws it
      * away. `drop(drop_arg)` is called once the borrowed memory is no longer used and the exchange is
-     * over: before cancel returns or later. */
+     * over; never before cancel has returned, since the caller may be inside a callback of its own. */
     void (*cancel)(struct transfer *t, bool drain, void (*drop)(void *arg), void *drop_arg);
 };
 

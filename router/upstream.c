@@ -129,8 +129,11 @@ static void refuse(struct upstream_call *c, enum end_reason reason, const char *
     struct failure f = {.reason = reason, .status = 503, .message = message,
                         .type = "server_error", .code = end_reason_text(reason),
                         .retry_after_us = retry_us};
-    /* A full queue is not asked again: the waiting was the retry. */
-    after_failure(c, &f, reason == END_BREAKER_OPEN ? ATTEMPT_RETRY : ATTEMPT_FALLBACK);
+    /* A full queue is not asked again: the waiting was the retry. An upstream that is left alone is
+     * worth waiting for only where no other model stands by. */
+    bool wait = reason == END_BREAKER_OPEN && !c->model->fallback;
+    c->tries++;
+    after_failure(c, &f, wait ? ATTEMPT_RETRY : ATTEMPT_FALLBACK);
 }
 
 /* ---- the attempt ---- */
