@@ -26,7 +26,6 @@ static void open_up(struct breaker *b, uint64_t now_us)
     /* 3/4 + [0, 1/2) */
     uint64_t time_us = base_us / 4 * 3 + (base_us / 2 * draw(b) >> 32);
     b->state = BREAKER_OPEN;
-    b->failures = 0;
     b->streak++;
     b->openings++;
     b->until_us = now_us + time_us;
@@ -77,8 +76,7 @@ bool breaker_end(struct breaker *b, enum ledger_outcome outcome, uint64_t now_us
         break;
     }
     if (b->state == BREAKER_HALF_OPEN) {
-        b->state = BREAKER_OPEN;
-        b->until_us = 0; /* its time is over already */
+        b->state = BREAKER_OPEN; /* and its time is over already */
     }
     return false;
 }

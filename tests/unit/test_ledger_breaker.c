@@ -140,6 +140,22 @@ static void test_opening_turns_waiters_away(void **state)
     expect_counts(f, 0, 0);
 }
 
+static void test_a_mailbox_freed_with_refusals_gives_no_slot_back(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < LEDGER_BREAKER_FAILURES - 1; i++) {
+        call(f, LEDGER_FAILED);
+    }
+    assert_int_equal(ask(f, 0), LEDGER_GRANTED);
+    assert_int_equal(ask(f, 1), LEDGER_GRANTED);
+    assert_int_equal(ask(f, 2), LEDGER_QUEUED);
+    release(f, LEDGER_FAILED);
+    mailbox_free(f->box);
+    f->box = mailbox_new(4, NULL);
+    assert_non_null(f->box);
+    expect_counts(f, 1, 0);
+}
+
 static void test_a_grant_from_before_is_still_good(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +383,7 @@ int main(void)
         TEST(test_first_content_does_not_start_the_count_again),
         TEST(test_upstreams_have_breakers_of_their_own),
         TEST(test_opening_turns_waiters_away),
+        TEST(test_a_mailbox_freed_with_refusals_gives_no_slot_back),
         TEST(test_a_grant_from_before_is_still_good),
         TEST(test_calls_from_before_say_nothing_while_it_is_open),
         TEST(test_open_time_runs_out),

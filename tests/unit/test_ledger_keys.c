@@ -97,6 +97,17 @@ static void test_retry_is_right_for_limits_that_do_not_divide_a_minute(void **st
     }
 }
 
+static void test_times_are_rounded_up(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_key *key = key_with(f, 1, 7, 0, 0);
+    assert_int_equal(enter(f, key, 0).requests_reset_us, 8571429); /* 60 s / 7 = 8571428.57 us */
+    for (unsigned i = 1; i < 7; i++) {
+        expect_admitted(f, key, 0);
+    }
+    expect_refused(f, key, 0, LIMIT_REQUESTS, 8571429);
+}
+
 /* However often it is asked, no more is admitted than the bucket and what flowed in. */
 static void test_the_rate_holds_over_an_hour(void **state)
 {
@@ -169,9 +180,7 @@ static void test_correction_counts_the_refill_first(void **state)
     f->clock.now_us += 30 * SECOND_US; /* 300 */
     leave(f, key, 600, 500);           /* 400 */
     assert_int_equal(enter(f, key, 0).tokens_left, 400);
-    leave(f, key, 0, 0);
     f->clock.now_us += MINUTE_US; /* full */
-    expect_admitted(f, key, 0);
     leave(f, key, 0, 100);
     assert_int_equal(enter(f, key, 0).tokens_left, 500);
 }
@@ -267,6 +276,18 @@ static void test_new_limits(void **state)
     }
 }
 
+static void test_time_before_a_change_counts_by_the_old_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_key *key = key_with(f, 1, 60, 0, 0);
+    for (unsigned i = 0; i < 60; i++) {
+        expect_admitted(f, key, 0);
+    }
+    f->clock.now_us += 30 * SECOND_US;
+    key_with(f, 1, 600, 0, 0);
+    assert_int_equal(enter(f, key, 0).requests_left, 29);
+}
+
 static void test_limits_change_with_calls_in_flight(void **state)
 {
     struct fixture *f = *state;
@@ -316,6 +337,7 @@ int main(void)
         TEST(test_no_limits),
         TEST(test_requests_refill_evenly),
         TEST(test_retry_is_right_for_limits_that_do_not_divide_a_minute),
+        TEST(test_times_are_rounded_up),
         TEST(test_the_rate_holds_over_an_hour),
         TEST(test_a_bucket_never_holds_more_than_a_minute),
         TEST(test_tokens),
@@ -326,6 +348,7 @@ int main(void)
         TEST(test_in_flight),
         TEST(test_several_refuse),
         TEST(test_new_limits),
+        TEST(test_time_before_a_change_counts_by_the_old_limit),
         TEST(test_limits_change_with_calls_in_flight),
         TEST(test_keys_are_apart),
         TEST(test_a_clock_read_late_takes_nothing_back),
