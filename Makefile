@@ -233,6 +233,7 @@ FORCE:
 
 JOBS ?= $(shell nproc)
 PYTHON ?= python3
+NM ?= nm
 # What the tests in Python start.
 E2E_ENV = SLUICE=$(abspath $(O))/sluice SIM=$(abspath $(O))/sim PYTHONDONTWRITEBYTECODE=1
 
@@ -273,7 +274,7 @@ FORMATTED := $(wildcard cache/*.[ch] router/*.[ch] optimizer/*.[ch] gateway/*.[c
 CLANG_FORMAT ?= clang-format-14
 CLANG_TIDY ?= clang-tidy-14
 
-.PHONY: format format-check layers tidy cppcheck
+.PHONY: format format-check layers unused tidy cppcheck
 format:
 	$(CLANG_FORMAT) -i $(FORMATTED)
 format-check:
@@ -287,6 +288,9 @@ layers:
 	$(PYTHON) tests/lint/headers.py $(CC) -std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(WARNINGS) \
 		|| status=1; \
 	exit $$status
+
+unused: $(call obj,$(SRC) $(SIM_SRC) $(UNIT_SRC) $(BENCH_SRC))
+	@$(PYTHON) tests/lint/unused.py $(NM) $^
 
 tidy:
 	@printf '%s\n' $(SRC) $(SIM_SRC) | xargs -P $(JOBS) -I @ \

@@ -88,6 +88,7 @@ step 1200 "packages" packaging/deps.sh check
 step 600 "build gcc" in_shell 'make_ all'
 step 600 "build clang" in_shell 'make_ FLAVOUR=clang all units'
 step 120 "layers" in_shell 'make_ layers'
+step 300 "unused" in_shell 'make_ unused'
 step 120 "lint tests" python3 -B tests/lint/test_lint.py
 step 120 "format" in_shell 'make_ format-check'
 step 300 "cppcheck" in_shell 'make_ cppcheck'
