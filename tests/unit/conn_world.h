@@ -1,0 +1,213 @@
+/* What the tests of connections share: a loop with a virtual clock, a host, one connection of ours and
+ * the other end of its socket. */
+#ifndef TESTS_UNIT_CONN_WORLD_H
+#define TESTS_UNIT_CONN_WORLD_H
+
+#include "gateway/conn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { WORLD_LOG_MAX = 64 };
+
+struct world {
+    struct event_base *base;
+    struct loop_virtual clock;
+    struct env env;
+    struct loop *loop;
+    struct conn_host host;
+    struct conn_limits limits;
+    struct conn *conn;
+    int peer;
+    enum conn_event log[WORLD_LOG_MAX]; /* CONN_INPUT only when the one before was another */
+    unsigned logged;
+    unsigned inputs;
+    bool in_call;           /* set by a test around a call that must not call back */
+    bool ignores_gone;      /* else the owner closes, as it must */
+    enum conn_event act_at; /* calls `act` at this event, once, when that is set */
+    void (*act)(struct world *w);
+};
+
+static void world_on_event(void *arg, struct conn *c, enum conn_event event)
+{
+    struct world *w = arg;
+    assert_ptr_equal(c, w->conn);
+    assert_false(w->in_call);
+    if (event == CONN_INPUT) {
+        w->inputs++;
+    }
+    if (event != CONN_INPUT || w->logged == 0 || w->log[w->logged - 1] != CONN_INPUT) {
+        assert_true(w->logged < WORLD_LOG_MAX);
+        w->log[w->logged++] = event;
+    }
+    if (w->act != NULL && event == w->act_at) {
+        void (*act)(struct world *) = w->act;
+        w->act = NULL;
+        act(w);
+    }
+    if (event == CONN_GONE && !w->ignores_gone && w->conn != NULL) {
+        conn_close(w->conn, CONN_CLOSED_BY_US);
+        w->conn = NULL;
+    }
+}
+
+static const struct conn_owner world_owner = {world_on_event};
+
+static inline void turn(struct world *w)
+{
+    event_base_loop(w->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+    loop_run(w->loop);
+}
+
+/* Turns until it is true. A kernel may deliver over loopback a moment later, so this waits, but no
+ * longer than it must, and not forever. */
+#define UNTIL(w, condition)                                                                        \
+    do {                                                                                           \
+        for (unsigned until_i = 0; !(condition) && until_i < 5000; until_i++) {                    \
+            turn(w);                                                                               \
+            if (until_i > 50 && !(condition)) {                                                    \
+                poll(NULL, 0, 1);                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static inline void advance(struct world *w, uint64_t us)
+{
+    loop_advance(w->loop, &w->clock, w->clock.now_us + us);
+}
+
+static inline unsigned count_of(const struct world *w, enum conn_event event)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < w->logged; i++) {
+        n += w->log[i] == event;
+    }
+    return n;
+}
+
+static inline unsigned open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    unsigned n = 0;
+    while (readdir(dir) != NULL) {
+        n++;
+    }
+    closedir(dir);
+    return n;
+}
+
+static inline void set_nonblocking(int fd)
+{
+    assert_int_not_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), -1);
+}
+
+/* Two ends of a TCP connection over loopback: ours, and the peer's in *peer. */
+static inline int tcp_pair(int *peer)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    int door = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(door, (struct sockaddr *) &address, sizeof(address)), 0);
+    assert_int_equal(listen(door, 1), 0);
+    assert_int_equal(getsockname(door, (struct sockaddr *) &address, &length), 0);
+    *peer = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(*peer, (struct sockaddr *) &address, sizeof(address)), 0);
+    int ours = accept(door, NULL, NULL);
+    assert_int_not_equal(ours, -1);
+    close(door);
+    return ours;
+}
+
+static inline void world_connect(struct world *w, int fd, struct tls_context *tls)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    memset(&address, 0, sizeof(address));
+    assert_int_equal(getpeername(fd, (struct sockaddr *) &address, &length), 0);
+    set_nonblocking(fd);
+    set_nonblocking(w->peer);
+    w->conn = conn_new(&w->host, fd, (struct sockaddr *) &address, length, tls, &w->limits,
+                       &world_owner, w);
+    assert_non_null(w->conn);
+}
+
+static inline struct world *world_new(void)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    w->base = event_base_new();
+    w->env = loop_virtual_env(&w->clock, 1);
+    w->loop = loop_new(&w->env);
+    w->limits = (struct conn_limits) {
+        .high_bytes = 64 * 1024,
+        .low_bytes = 16 * 1024,
+        .handshake_timeout_us = 10 * 1000000,
+        .send_timeout_us = 30 * 1000000,
+    };
+    w->peer = -1;
+    conn_host_init(&w->host, w->base, w->loop);
+    return w;
+}
+
+static inline void world_free(struct world *w)
+{
+    conn_host_fini(&w->host);
+    loop_free(w->loop);
+    event_base_free(w->base);
+    if (w->peer != -1) {
+        close(w->peer);
+    }
+    free(w);
+}
+
+/* Reads what is there; *at_end tells of FIN, errno of an error (-1). */
+static inline ssize_t peer_read(struct world *w, char *to, size_t cap, bool *at_end)
+{
+    ssize_t n = recv(w->peer, to, cap, MSG_DONTWAIT);
+    *at_end = n == 0;
+    return n;
+}
+
+static inline void shrink_buffers(int fd)
+{
+    const int bytes = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+/* Bytes whose order shows. */
+static inline void fill_pattern(char *to, size_t n, size_t offset)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (char) ((offset + i) * 2654435761u >> 24);
+    }
+}
+
+static inline void add_output(struct world *w, size_t n)
+{
+    char *bytes = malloc(n);
+    assert_non_null(bytes);
+    fill_pattern(bytes, n, 0);
+    assert_int_equal(evbuffer_add(conn_output(w->conn), bytes, n), 0);
+    free(bytes);
+}
+
+#endif
