@@ -42,7 +42,7 @@ UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice 
 	model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt reply_buffer upstream upstream_curl chunk job \
 	sse_parse reqbody request \
-	config listener conn tls http1 session auth routes reply api_chat sse_write gzip ident \
+	config listener conn tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident \
 	admin metrics log
 
 FUZZERS := http1 chunked sse chunk request span yaml ident gzip

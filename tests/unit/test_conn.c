@@ -1,4 +1,4 @@
-#include "conn_world.h"
+#include "tests/unit/conn_world.h"
 
 #include <stdio.h>
 
