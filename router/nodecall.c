@@ -61,14 +61,11 @@ static enum err row_stream_options(const struct request *r, struct splice *edits
     return splice_replace(edits, usage.text, SLICE_LIT("true"));
 }
 
-/* The key of a member, quotes included. */
+/* The key of a member, quotes included. None of ours has a quote inside, however it is spelt. */
 static struct slice key_of(const struct span_value *v)
 {
-    const char *end = v->member.p + 1;
+    const char *end = memchr(v->member.p + 1, '"', v->member.n - 1);
 
-    while (*end != '"') {
-        end += *end == '\\' ? 2 : 1;
-    }
     return (struct slice) {v->member.p, (size_t) (end - v->member.p) + 1};
 }
 

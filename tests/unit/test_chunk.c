@@ -488,6 +488,21 @@ static void test_no_index(void **state)
     mend_end(&t);
 }
 
+/* An id that comes late belongs to the call that is open; the next id does not. */
+static void test_late_id(void **state)
+{
+    struct mend t;
+
+    (void) state;
+    mend_begin(&t);
+    mends(&t, CALLS(OPEN("\"index\":0,", "f")), CALLS(OPEN("\"index\":0,", "f")));
+    mends(&t, CALLS(MORE("\"index\":0,\"id\":\"a\",", "1")),
+          CALLS(MORE("\"index\":0,\"id\":\"a\",", "1")));
+    mends(&t, CALLS(OPEN("\"index\":0,\"id\":\"b\",", "g")),
+          CALLS(OPEN("\"index\":1,\"id\":\"b\",", "g")));
+    mend_end(&t);
+}
+
 /* Numbers in the openers alone, or in all but the opener. */
 static void test_half_numbered(void **state)
 {
@@ -530,6 +545,9 @@ static void test_choices_are_apart(void **state)
           "{\"choices\":[" IN_CHOICE("0", MORE("\"index\":0,", "1")) "]}");
     mends(&t, "{\"choices\":[" IN_CHOICE("1", MORE("", "2")) "]}",
           "{\"choices\":[" IN_CHOICE("1", MORE("\"index\":1,", "2")) "]}");
+    /* Ids may come again in another choice. */
+    mends(&t, "{\"choices\":[" IN_CHOICE("1", OPEN("\"id\":\"a\",", "f")) "]}",
+          "{\"choices\":[" IN_CHOICE("1", OPEN("\"index\":2,\"id\":\"a\",", "f")) "]}");
     mend_end(&t);
 }
 
@@ -616,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_right_streams_are_left_alone),
         cmocka_unit_test(test_all_zero),
         cmocka_unit_test(test_no_index),
+        cmocka_unit_test(test_late_id),
         cmocka_unit_test(test_half_numbered),
         cmocka_unit_test(test_choices_are_apart),
         cmocka_unit_test(test_many_calls_in_one_event),

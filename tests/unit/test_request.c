@@ -219,7 +219,7 @@ static void test_options(void **state)
     bad(ENDPOINT_CHAT, WITH("\"stream_options\":{\"include_usage\":1}"), "stream_options",
         "`stream_options.include_usage` must be true, false or null, but is a number at byte 35");
     bad(ENDPOINT_CHAT, WITH("\"stream_options\":{\"include_usage\":true,\"include_usage\":false}"),
-        "stream_options", "duplicate");
+        "stream_options", "duplicate member at byte 39");
     bad(ENDPOINT_CHAT, WITH("\"tools\":{}"), "tools", "`tools` must be an array or null");
     bad(ENDPOINT_CHAT, WITH("\"user\":1"), "user", "`user` must be a string or null");
     bad(ENDPOINT_CHAT, WITH("\"safety_identifier\":[]"), "safety_identifier", "an array");
@@ -432,6 +432,7 @@ static void test_unit_of_long_message(void **state)
     assert_true(unit_of_long(10000, 0) != base);
     assert_true(unit_of_long(10000, 9999) != base);
     assert_true(unit_of_long(10001, 5000) != base);
+    assert_true(unit_of_long(10256, 5000) != base);
     assert_true(unit_of_long(10000, 5000) == base);
     assert_true(unit_of_long(4000, 2000) != unit_of_long(4000, 2001));
 }

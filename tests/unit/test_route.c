@@ -216,6 +216,7 @@ static void test_growing_share_moves_units_once(void **state)
             set_share(s, shares[k]);
             assert_int_equal(route_find(s, SLICE_LIT("auto"), unit_at(i), &route, NULL), ERR_NONE);
             assert_true(route.arm >= before);
+            assert_int_equal(route.arm, route_draw(99, unit_at(i)) < shares[k]);
             assert_ptr_equal(route.graph, s->tasks[0].arms[route.arm].graph);
             assert_true(route.propensity == s->tasks[0].arms[route.arm].probability);
             before = route.arm;
