@@ -149,7 +149,7 @@ bool app_reload(struct app *app, struct config_report *report)
     }
     if (ok) {
         keep_fixed(app, fresh);
-        settings = settings_new(fresh, app->ledger, app->snapshot_number + 1, &why);
+        settings = settings_new(fresh, app->ledger, &app->install_key, app->snapshot_number + 1, &why);
         ok = settings != NULL;
         if (!ok) {
             add_report(report, why.text);
@@ -250,7 +250,7 @@ static enum err make_shared(struct app *app, struct config *config, struct errbu
     app->env.random(app->env.arg, &app->boot, sizeof(app->boot));
     app->ledger = ledger_new(&app->env);
     app->snapshot_number = 1;
-    app->settings = settings_new(config, app->ledger, app->snapshot_number, err);
+    app->settings = settings_new(config, app->ledger, &app->install_key, app->snapshot_number, err);
     return app->settings ? ERR_NONE : ERR_INPUT;
 }
 

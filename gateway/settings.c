@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-struct settings *settings_new(struct config *config, struct ledger *ledger, uint64_t number,
+struct settings *settings_new(struct config *config, struct ledger *ledger,
+                              const struct install_key *install_key, uint64_t number,
                               struct errbuf *err)
 {
     struct catalog *catalog = config->catalog;
@@ -13,6 +14,7 @@ struct settings *settings_new(struct config *config, struct ledger *ledger, uint
         config_free(config);
         return NULL;
     }
+    auth_tag(&config->auth, install_key);
     for (size_t i = 0; i < config->auth.count; i++) {
         struct auth_key *key = &config->auth.keys[i];
         key->ledger = ledger_key(ledger, key->key_tag, &key->limits);

@@ -16,7 +16,8 @@ struct ledger;
 struct install_key;
 
 /* Takes the configuration, also on failure. Registers its keys and upstreams in the ledger. */
-struct settings *settings_new(struct config *config, struct ledger *ledger, uint64_t number,
+struct settings *settings_new(struct config *config, struct ledger *ledger,
+                              const struct install_key *install_key, uint64_t number,
                               struct errbuf *err);
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings *s); /* NULL allowed */
