@@ -30,7 +30,10 @@ ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker 
 OPTIMIZER_MODULES :=
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check config config_keys config_yaml settings front server app app_metrics body relay relay_limits \
+GATEWAY_MODULES := cli_serve cli_check config config_cross_catalog config_cross_server config_faults \
+	config_files config_fill config_keys config_keys_text config_print config_sample config_store \
+	config_value config_yaml \
+	settings front server app app_metrics body relay relay_limits \
 	listener sockaddr conn conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
 	session auth routes reply api api_models exchange \
 	sse_write gzip ident admin metrics log log_line metrics_write

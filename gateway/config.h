@@ -13,8 +13,8 @@
 #include <stdio.h>
 
 struct config_limits {
-    size_t body_bytes;          /* of a request, unpacked; also of a whole JSON reply from upstream */
-    size_t answer_bytes;        /* one event or line of a stream, and events before content */
+    size_t body_bytes;   /* of a request, unpacked; also of a whole JSON reply from upstream */
+    size_t answer_bytes; /* one event or line of a stream, and events before content */
     size_t stream_buffer_bytes; /* output waiting for a slow client before the upstream is paused */
     unsigned connections;       /* open at once per front; further ones wait in the kernel */
 };
@@ -65,6 +65,10 @@ struct config_report {
  * Secrets named by *_env keys are read with `getenv_fn` (getenv in the program). */
 struct config *config_load(const char *file, const char *(*getenv_fn)(const char *name),
                            struct config_report *report);
+/* The same of a text in memory; `file` is what messages call it and where relative paths begin. */
+struct config *config_load_text(const char *file, struct slice text,
+                                const char *(*getenv_fn)(const char *name),
+                                struct config_report *report);
 const char *config_getenv(const char *name); /* getenv, in the form that config_load takes */
 void config_free(struct config *c); /* NULL allowed; the catalog too where nobody took it */
 void config_report_fini(struct config_report *r);
