@@ -219,7 +219,7 @@ static void test_options(void **state)
     bad(ENDPOINT_CHAT, WITH("\"stream_options\":{\"include_usage\":1}"), "stream_options",
         "`stream_options.include_usage` must be true, false or null, but is a number at byte 35");
     bad(ENDPOINT_CHAT, WITH("\"stream_options\":{\"include_usage\":true,\"include_usage\":false}"),
-        "stream_options", "duplicate member at byte 39");
+        "stream_options", "duplicate member at byte 40");
     bad(ENDPOINT_CHAT, WITH("\"tools\":{}"), "tools", "`tools` must be an array or null");
     bad(ENDPOINT_CHAT, WITH("\"user\":1"), "user", "`user` must be a string or null");
     bad(ENDPOINT_CHAT, WITH("\"safety_identifier\":[]"), "safety_identifier", "an array");
