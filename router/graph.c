@@ -23,6 +23,9 @@ struct text {
 
 static void add(struct text *t, struct slice s)
 {
+    if (s.n == 0) {
+        return;
+    }
     if (t->length + s.n > t->room) {
         t->room = 2 * (t->length + s.n);
         t->bytes = x_resize(t->bytes, t->room, 1);

@@ -30,7 +30,7 @@ static void add_part(struct parts *p, char tag, struct slice part)
         length >>= 8;
     }
     add_bytes(p, head, sizeof(head));
-    if (part.n <= 2 * PART_END_BYTES) {
+    if (part.n <= 2 * (size_t) PART_END_BYTES) {
         add_bytes(p, part.n > 0 ? part.p : "", part.n);
         return;
     }
