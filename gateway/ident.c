@@ -12,11 +12,11 @@ enum {
     AT_SEQUENCE = 19,
     AT_MAC = 22,
     MAC_BYTES = IDENT_BYTES - AT_MAC,
-    SEQUENCE_BITS = 8 * (AT_MAC - AT_SEQUENCE),
 };
 
 static_assert((size_t) IDENT_TEXT < RECORD_ID_BYTES, "an id fits into a record");
 
+/* The low bits of `value`, as many as there is room for. */
 static void put(unsigned char *bytes, size_t from, size_t to, uint64_t value)
 {
     for (size_t i = to; i > from; i--) {
@@ -61,7 +61,7 @@ void ident_make(struct ident_maker *m, int64_t wall_us, uint32_t key_tag, uint32
     put(bytes, AT_BOOT, AT_FRONT, m->boot);
     put(bytes, AT_FRONT, AT_SEQUENCE, m->front);
     put(bytes, AT_SEQUENCE, AT_MAC, m->sequence);
-    m->sequence = (m->sequence + 1) & ((UINT32_C(1) << SEQUENCE_BITS) - 1);
+    m->sequence++;
     sign(m->key, bytes, mac);
     memcpy(bytes + AT_MAC, mac, MAC_BYTES);
     crypt_base32(bytes, IDENT_BYTES, out);
