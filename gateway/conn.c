@@ -591,6 +591,11 @@ enum conn_reason conn_reason(const struct conn *c)
     return c->reason;
 }
 
+const char *conn_detail(const struct conn *c)
+{
+    return c->tls != NULL ? tls_what(c->tls) : "";
+}
+
 const char *conn_peer(const struct conn *c)
 {
     return c->peer;

@@ -121,6 +121,7 @@ void conn_abort(struct conn *c, enum conn_reason reason);
 bool conn_is_tls(const struct conn *c);
 bool conn_is_loopback(const struct conn *c); /* the peer is on this machine; unix sockets too */
 enum conn_reason conn_reason(const struct conn *c);
+const char *conn_detail(const struct conn *c); /* why TLS failed, for the log; else "" */
 const char *conn_peer(const struct conn *c); /* "127.0.0.1:4711", for the log */
 
 #endif

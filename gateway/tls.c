@@ -17,9 +17,9 @@
 
 #define HAS_MBEDTLS_3 (MBEDTLS_VERSION_NUMBER >= 0x03000000)
 
-#if HAS_MBEDTLS_3
-#include <psa/crypto.h>
-#endif
+/* psa/crypto.h comes with ssl.h where TLS needs it. */
+#define NEEDS_PSA                                                                                  \
+    (HAS_MBEDTLS_3 && (defined(MBEDTLS_USE_PSA_CRYPTO) || defined(MBEDTLS_SSL_PROTO_TLS1_3)))
 
 enum { TICKET_LIFETIME_S = 24 * 3600 };
 
