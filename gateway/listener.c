@@ -201,6 +201,9 @@ static enum err bind_failed(const struct listener_address *address, int error, s
     case EADDRINUSE:
         advice = "; another program listens there: stop it or choose another address";
         break;
+    case EEXIST:
+        advice = "; that file is no socket: remove it or choose another path";
+        break;
     case EACCES:
     case EPERM:
         advice = address->is_unix
@@ -219,38 +222,39 @@ static enum err bind_failed(const struct listener_address *address, int error, s
     return err_set(err, ERR_IO, "cannot listen on %s: %s%s", text, strerror(error), advice);
 }
 
-/* True when a unix socket's file is left over from a program that has died. */
-static bool is_stale(const struct listener_address *address)
+/* The path exists already. 0 when it was left over from a program that has died, and is removed now;
+ * else the error that says what it is. */
+static int remove_stale(const struct listener_address *address, const char *path)
 {
-    struct sockaddr_un un;
     struct stat st;
-    memcpy(&un, &address->addr, sizeof(un));
-    if (lstat(un.sun_path, &st) == -1 || !S_ISSOCK(st.st_mode)) {
-        return false;
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        return EEXIST;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd == -1) {
-        return false;
+        return errno;
     }
     int rc = connect(fd, (const struct sockaddr *) &address->addr, address->length);
     bool is_refused = rc == -1 && errno == ECONNREFUSED;
     close(fd);
-    return is_refused;
+    if (!is_refused) {
+        return EADDRINUSE;
+    }
+    return unlink(path) == -1 ? errno : 0;
 }
 
 static int bind_unix(struct listener *l, const struct listener_address *address)
 {
+    const struct sockaddr *addr = (const struct sockaddr *) &address->addr;
     struct sockaddr_un un;
     struct stat st;
     memcpy(&un, &address->addr, sizeof(un));
     /* The file takes its mode from the socket, so that nobody can connect before a chmod. */
     fchmod(l->fd, S_IRUSR | S_IWUSR);
-    int rc = bind(l->fd, (const struct sockaddr *) &address->addr, address->length);
+    int rc = bind(l->fd, addr, address->length);
     if (rc == -1 && errno == EADDRINUSE) {
-        if (is_stale(address)) {
-            unlink(un.sun_path);
-        }
-        rc = bind(l->fd, (const struct sockaddr *) &address->addr, address->length);
+        errno = remove_stale(address, un.sun_path);
+        rc = errno == 0 ? bind(l->fd, addr, address->length) : -1;
     }
     if (rc == 0 && lstat(un.sun_path, &st) == 0) {
         l->path_dev = st.st_dev;
