@@ -13,23 +13,31 @@ static const char *skip_space(const char *at)
     return at;
 }
 
-static const char *skip_string(const char *at)
+/* A quote ends the string unless the backslashes right before it are odd in number. */
+static const char *skip_string(const char *at, const char *end)
 {
-    for (at++; *at != '"'; at++) {
-        if (*at == '\\') {
-            at++;
+    const char *begin = at + 1;
+    const char *quote = begin;
+    for (;;) {
+        quote = memchr(quote, '"', (size_t) (end - quote));
+        const char *slash = quote;
+        while (slash > begin && slash[-1] == '\\') {
+            slash--;
         }
+        if ((quote - slash) % 2 == 0) {
+            return quote + 1;
+        }
+        quote++;
     }
-    return at + 1;
 }
 
-static const char *skip_container(const char *at)
+static const char *skip_container(const char *at, const char *end)
 {
     size_t depth = 0;
     for (;;) {
         switch (*at) {
         case '"':
-            at = skip_string(at);
+            at = skip_string(at, end);
             continue;
         case '{':
         case '[':
@@ -49,19 +57,18 @@ static const char *skip_container(const char *at)
     }
 }
 
-/* `end` bounds a number at the end of the text. */
 static const char *skip_value(const char *at, const char *end, enum span_type *type)
 {
     switch (*at) {
     case '"':
         *type = SPAN_STRING;
-        return skip_string(at);
+        return skip_string(at, end);
     case '{':
         *type = SPAN_OBJECT;
-        return skip_container(at);
+        return skip_container(at, end);
     case '[':
         *type = SPAN_ARRAY;
-        return skip_container(at);
+        return skip_container(at, end);
     case 't':
         *type = SPAN_TRUE;
         return at + 4;
@@ -94,7 +101,7 @@ bool span_next(struct slice container, struct span_cursor *cursor, struct slice 
     }
     const char *start = at;
     if (*container.p == '{') {
-        at = skip_string(at);
+        at = skip_string(at, end);
         *key = (struct slice) {start, (size_t) (at - start)};
         at = skip_space(at) + 1; /* the colon */
         at = skip_space(at);

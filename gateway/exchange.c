@@ -377,9 +377,8 @@ static void on_exchange_end(void *arg)
 
 /* ---- ids ---- */
 
-static void make_id(struct exchange *x, const char *task)
+static void make_id(struct exchange *x, uint32_t task_tag)
 {
-    uint32_t task_tag = task ? crypt_tag(x->server->install_key, "task", slice_of(task)) : 0;
     uint32_t key_tag = x->key ? x->key->key_tag : 0;
     ident_make(&x->server->ident, x->record.wall_us, key_tag, task_tag, x->record.id);
 }
@@ -387,12 +386,12 @@ static void make_id(struct exchange *x, const char *task)
 const char *exchange_id(struct exchange *x)
 {
     if (x->record.id[0] == '\0') {
-        make_id(x, NULL);
+        make_id(x, 0);
     }
     return x->record.id;
 }
 
-void exchange_set_task(struct exchange *x, const char *task)
+void exchange_set_task(struct exchange *x, const struct task *task)
 {
-    make_id(x, task);
+    make_id(x, settings_task_tag(x->settings, task));
 }

@@ -76,7 +76,7 @@ void exchange_shutdown(struct exchange *x);
 
 /* 48 characters, made when first asked for, after exchange_set_task where there is a task. */
 const char *exchange_id(struct exchange *x);
-void exchange_set_task(struct exchange *x, const char *task);
+void exchange_set_task(struct exchange *x, const struct task *task);
 
 uint64_t exchange_now_us(const struct exchange *x);
 

@@ -215,7 +215,7 @@ static void name_answer(struct relay *r)
     struct exchange *x = r->x;
     const struct request *request = job_request(r->job);
     if (r->route.kind == ROUTE_AUTO) {
-        exchange_set_task(x, r->route.task->name);
+        exchange_set_task(x, r->route.task);
     }
     r->id_json = quoted(&x->room, id_prefix(request->endpoint), slice_of(exchange_id(x)));
     r->model_json = quoted(&x->room, "", request->model_name);
@@ -264,11 +264,14 @@ static bool find_route(struct relay *r)
                "this API key is not allowed to use this model");
         return false;
     }
-    uint64_t unit = request_unit(request, x->server->install_key, x->key ? x->key->key_tag : 0,
-                                 slice_of(x->session_name));
-    if (route_find(x->settings->snapshot, request->model_name, unit, &r->route, &why) != ERR_NONE) {
+    if (route_find(x->settings->snapshot, request->model_name, &r->route, &why) != ERR_NONE) {
         refuse(x, END_NOT_FOUND, 404, "model", "model_not_found", why.text);
         return false;
+    }
+    if (route_has_choice(&r->route)) {
+        route_choose(&r->route, request_unit(request, x->server->install_key,
+                                             x->key ? x->key->key_tag : 0,
+                                             slice_of(x->session_name)));
     }
     return true;
 }

@@ -23,6 +23,10 @@ struct settings *settings_new(struct config *config, struct ledger *ledger,
     s->refs = 1;
     s->config = config;
     s->snapshot = snapshot;
+    s->task_tags = x_array(snapshot->task_count, sizeof(*s->task_tags));
+    for (size_t i = 0; i < snapshot->task_count; i++) {
+        s->task_tags[i] = crypt_tag(install_key, "task", slice_of(snapshot->tasks[i].name));
+    }
     return s;
 }
 
@@ -37,6 +41,7 @@ void settings_unref(struct settings *s)
     if (s && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         snapshot_unref(s->snapshot);
         config_free(s->config);
+        free(s->task_tags);
         free(s);
     }
 }

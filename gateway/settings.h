@@ -10,6 +10,7 @@ struct settings {
     unsigned refs; /* atomic; use the functions */
     struct config *config; /* owned */
     struct snapshot *snapshot;
+    uint32_t *task_tags; /* of the snapshot's tasks, in their order: part of request ids */
 };
 
 struct ledger;
@@ -21,5 +22,11 @@ struct settings *settings_new(struct config *config, struct ledger *ledger,
                               struct errbuf *err);
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings *s); /* NULL allowed */
+
+/* `task` is one of the snapshot's. */
+static inline uint32_t settings_task_tag(const struct settings *s, const struct task *task)
+{
+    return s->task_tags[task - s->snapshot->tasks];
+}
 
 #endif

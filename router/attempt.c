@@ -66,6 +66,7 @@ static void attempt_drop(void *arg)
     sse_parse_fini(&a->parser);
     reply_buffer_fini(&a->text);
     reply_buffer_fini(&a->held);
+    chunk_mender_fini(&a->mender);
     arena_fini(&a->node_room);
     reqbody_unref(a->body);
     snapshot_unref(a->snapshot);
@@ -305,7 +306,7 @@ static bool mend(struct attempt *a, struct chunk *c, char **mended)
 static void take_chunk(struct attempt *a, struct chunk *c)
 {
     char *mended = NULL;
-    if (!mend(a, c, &mended)) {
+    if (c->has_tool_calls && !mend(a, c, &mended)) {
         free(mended);
         return;
     }

@@ -42,8 +42,20 @@ static unsigned draw_arm(const struct task *task, uint64_t unit)
     return 0;
 }
 
-static enum err route_task(const struct task *task, const char *name, uint64_t unit,
-                           struct route *out, struct errbuf *err)
+static void take_arm(struct route *r, unsigned arm)
+{
+    r->arm = arm;
+    r->graph = r->task->arms[arm].graph;
+    r->propensity = r->task->arms[arm].probability;
+}
+
+void route_choose(struct route *r, uint64_t unit)
+{
+    take_arm(r, draw_arm(r->task, unit));
+}
+
+static enum err route_task(const struct task *task, const char *name, struct route *out,
+                           struct errbuf *err)
 {
     if (task->arm_count == 0) {
         return err_set(err, ERR_INPUT,
@@ -53,9 +65,7 @@ static enum err route_task(const struct task *task, const char *name, uint64_t u
     out->kind = ROUTE_AUTO;
     out->task = task;
     out->name = name;
-    out->arm = draw_arm(task, unit);
-    out->graph = task->arms[out->arm].graph;
-    out->propensity = task->arms[out->arm].probability;
+    take_arm(out, 0);
     return ERR_NONE;
 }
 
@@ -73,7 +83,7 @@ static enum err unknown(const char *what, struct slice name, struct errbuf *err)
                    shown > 0 ? name.p : "", shown < name.n ? "…" : "");
 }
 
-enum err route_find(const struct snapshot *s, struct slice name, uint64_t unit, struct route *out,
+enum err route_find(const struct snapshot *s, struct slice name, struct route *out,
                     struct errbuf *err)
 {
     static const char prefix[] = "auto/";
@@ -85,13 +95,13 @@ enum err route_find(const struct snapshot *s, struct slice name, uint64_t unit, 
         name = slice_of(target);
     }
     if (slice_eq_text(name, "auto")) {
-        return route_task(&s->tasks[0], "auto", unit, out, err);
+        return route_task(&s->tasks[0], "auto", out, err);
     }
     if (slice_starts(name, prefix)) {
         size_t skip = sizeof(prefix) - 1;
         const struct task *task = snapshot_task(s, (struct slice) {name.p + skip, name.n - skip});
 
-        return task != NULL ? route_task(task, task->route_name, unit, out, err)
+        return task != NULL ? route_task(task, task->route_name, out, err)
                             : unknown("task", name, err);
     }
     model = catalog_model(s->catalog, name);

@@ -20,11 +20,20 @@ struct route {
     unsigned arm;
 };
 
-/* `unit` is the keyed 64-bit hash of the conversation (see request.h); it decides the arm, so a
- * conversation stays with its graph. ERR_INPUT: no such model, task or graph (the text names it and
- * says where the list is). */
-enum err route_find(const struct snapshot *s, struct slice name, uint64_t unit, struct route *out,
+/* Finds task and graph; of a task with several arms the champion, until route_choose. ERR_INPUT: no such
+ * model, task or graph (the text names it and says where the list is). */
+enum err route_find(const struct snapshot *s, struct slice name, struct route *out,
                     struct errbuf *err) MUST_CHECK;
+
+/* Only then is the unit worth computing. */
+static inline bool route_has_choice(const struct route *r)
+{
+    return r->kind == ROUTE_AUTO && r->task->arm_count > 1;
+}
+
+/* Draws the arm. `unit` is the keyed 64-bit hash of the conversation (request_unit), so that a
+ * conversation stays with its graph. */
+void route_choose(struct route *r, uint64_t unit);
 
 /* Uniform in [0, 1) from (experiment, unit), by HMAC-free mixing of an already keyed hash. */
 double route_draw(uint64_t experiment, uint64_t unit);

@@ -42,7 +42,7 @@ static struct route found(const struct snapshot *s, const char *name)
     struct errbuf err = {""};
     struct route route;
 
-    if (route_find(s, slice_of(name), 7, &route, &err) != ERR_NONE) {
+    if (route_find(s, slice_of(name), &route, &err) != ERR_NONE) {
         fail_msg("%s: %s", name, err.text);
     }
     return route;
@@ -90,7 +90,7 @@ static void assert_unknown(const struct snapshot *s, struct slice name, const ch
     struct errbuf err = {""};
     struct route route;
 
-    assert_int_equal(route_find(s, name, 7, &route, &err), ERR_INPUT);
+    assert_int_equal(route_find(s, name, &route, &err), ERR_INPUT);
     if (strstr(err.text, words) == NULL || strstr(err.text, "GET /v1/models") == NULL) {
         fail_msg("\"%s\" lacks \"%s\"", err.text, words);
     }
@@ -214,7 +214,9 @@ static void test_growing_share_moves_units_once(void **state)
             struct route route;
 
             set_share(s, shares[k]);
-            assert_int_equal(route_find(s, SLICE_LIT("auto"), unit_at(i), &route, NULL), ERR_NONE);
+            assert_int_equal(route_find(s, SLICE_LIT("auto"), &route, NULL), ERR_NONE);
+            assert_true(route_has_choice(&route));
+            route_choose(&route, unit_at(i));
             assert_true(route.arm >= before);
             assert_int_equal(route.arm, route_draw(99, unit_at(i)) < shares[k]);
             assert_ptr_equal(route.graph, s->tasks[0].arms[route.arm].graph);
@@ -246,7 +248,9 @@ static void test_several_candidates(void **state)
     for (i = 0; i < UNITS; i++) {
         struct route route;
 
-        assert_int_equal(route_find(s, SLICE_LIT("auto"), unit_at(i), &route, NULL), ERR_NONE);
+        assert_int_equal(route_find(s, SLICE_LIT("auto"), &route, NULL), ERR_NONE);
+        assert_true(route_has_choice(&route));
+        route_choose(&route, unit_at(i));
         drawn[route.arm]++;
     }
     assert_true(drawn[0] > 49200 && drawn[0] < 50800);
