@@ -33,25 +33,21 @@ static void open_up(struct breaker *b, uint64_t now_us)
 
 enum breaker_gate breaker_gate(const struct breaker *b, uint64_t now_us, uint64_t *retry_us)
 {
-    switch (b->state) {
-    case BREAKER_CLOSED:
+    if (b->state == BREAKER_CLOSED) {
         return GATE_PASS;
-    case BREAKER_OPEN:
-        if (now_us >= b->until_us) {
-            return GATE_PROBE;
-        }
-        *retry_us = b->until_us - now_us;
-        return GATE_SHUT;
-    case BREAKER_HALF_OPEN:
-        break;
     }
-    *retry_us = LEDGER_BREAKER_MIN_MS * us_per_ms; /* nobody knows when the probe will end */
+    if (now_us >= b->until_us) {
+        return GATE_PROBE;
+    }
+    /* While half open the answer may come at any moment. */
+    *retry_us = b->state == BREAKER_OPEN ? b->until_us - now_us : LEDGER_BREAKER_MIN_MS * us_per_ms;
     return GATE_SHUT;
 }
 
-void breaker_probe(struct breaker *b)
+void breaker_probe(struct breaker *b, uint64_t now_us)
 {
     b->state = BREAKER_HALF_OPEN;
+    b->until_us = now_us + LEDGER_BREAKER_MAX_MS * us_per_ms;
 }
 
 bool breaker_end(struct breaker *b, enum ledger_outcome outcome, uint64_t now_us)
@@ -67,7 +63,7 @@ bool breaker_end(struct breaker *b, enum ledger_outcome outcome, uint64_t now_us
         return false;
     case LEDGER_FAILED:
         b->failures++;
-        if (b->state == BREAKER_CLOSED && b->failures < LEDGER_BREAKER_FAILURES) {
+        if (b->failures < LEDGER_BREAKER_FAILURES) {
             return false;
         }
         open_up(b, now_us);
@@ -76,7 +72,8 @@ bool breaker_end(struct breaker *b, enum ledger_outcome outcome, uint64_t now_us
         break;
     }
     if (b->state == BREAKER_HALF_OPEN) {
-        b->state = BREAKER_OPEN; /* and its time is over already */
+        b->state = BREAKER_OPEN;
+        b->until_us = 0; /* its time is over already */
     }
     return false;
 }

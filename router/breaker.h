@@ -8,9 +8,9 @@
 
 struct breaker {
     enum ledger_breaker state;
-    unsigned failures; /* in a row, while closed */
+    unsigned failures; /* in a row; not forgotten before it closes */
     unsigned streak;   /* openings since a call ended healthy */
-    uint64_t until_us; /* while open: from then on the next caller is the probe */
+    uint64_t until_us; /* while not closed: from then on the next caller is a probe */
     uint64_t openings; /* since start */
     uint64_t random;   /* state of the generator of the jitter */
 };
@@ -26,7 +26,7 @@ enum breaker_gate {
 /* What a caller meets; *retry_us is set for GATE_SHUT. */
 enum breaker_gate breaker_gate(const struct breaker *b, uint64_t now_us, uint64_t *retry_us);
 
-void breaker_probe(struct breaker *b);
+void breaker_probe(struct breaker *b, uint64_t now_us);
 
 /* A call has ended. `now_us` matters for LEDGER_FAILED only. True: this opened it. */
 bool breaker_end(struct breaker *b, enum ledger_outcome outcome, uint64_t now_us) MUST_CHECK;

@@ -213,7 +213,7 @@ static enum ledger_answer ask_locked(struct ledger_upstream *up, const struct le
     }
     if (up->in_flight < up->max_in_flight) {
         if (gate == GATE_PROBE) {
-            breaker_probe(&up->breaker);
+            breaker_probe(&up->breaker, now_us);
         }
         take_slot(up);
         return LEDGER_GRANTED;

@@ -77,7 +77,8 @@ void ledger_release(struct ledger *l, struct ledger_upstream *up, enum ledger_ou
  * 30 s, each time drawn uniformly from 3/4 to 5/4 of that. Opening tells all waiters LEDGER_BROKEN,
  * so there are waiters only while it is closed, and nothing has to be woken by time. The first
  * caller after that time who finds a free slot is the probe: half open; other callers are told
- * LEDGER_BROKEN until it has ended.
+ * LEDGER_BROKEN until it has ended or got content. 30 s after the last probe the next caller is
+ * one too: a probe may be slow, or be drained for a client who has left.
  *
  * Calls granted before it opened end at any time. While open nothing they say counts; while half
  * open whoever ends first speaks for the upstream, since both tell how it is now, and the probe

@@ -238,11 +238,26 @@ static void test_one_probe_at_a_time(void **state)
 {
     struct fixture *f = half_open(state, 0);
     for (unsigned i = 0; i < 3; i++) {
-        pass(f, 10 * (uint64_t) SECOND_US);
+        pass(f, 9 * (uint64_t) SECOND_US);
         assert_int_equal(ask(f, 2), LEDGER_BROKEN);
         assert_int_equal(f->callers[2].retry_us, LEDGER_BREAKER_MIN_MS * 1000);
     }
     expect_counts(f, 1, 0);
+}
+
+static void test_a_probe_that_takes_long_is_not_the_only_one(void **state)
+{
+    struct fixture *f = half_open(state, 0);
+    pass(f, LEDGER_BREAKER_MAX_MS * (uint64_t) 1000 - 1);
+    assert_int_equal(ask(f, 2), LEDGER_BROKEN);
+    pass(f, 1);
+    assert_int_equal(ask(f, 2), LEDGER_GRANTED);
+    assert_int_equal(ask(f, 3), LEDGER_BROKEN);
+    pass(f, LEDGER_BREAKER_MAX_MS * (uint64_t) 1000 - 1);
+    assert_int_equal(ask(f, 3), LEDGER_BROKEN);
+    expect_counts(f, 2, 0);
+    release(f, LEDGER_HEALTHY);
+    expect_breaker(f, BREAKER_CLOSED, 1);
 }
 
 static void test_a_healthy_probe_closes_it(void **state)
@@ -389,6 +404,7 @@ int main(void)
         TEST(test_open_time_runs_out),
         TEST(test_no_probe_while_old_calls_hold_every_slot),
         TEST(test_one_probe_at_a_time),
+        TEST(test_a_probe_that_takes_long_is_not_the_only_one),
         TEST(test_a_healthy_probe_closes_it),
         TEST(test_a_failed_probe_opens_it_for_twice_as_long),
         TEST(test_after_a_neutral_probe_the_next_caller_probes),
