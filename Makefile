@@ -30,8 +30,8 @@ ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker 
 OPTIMIZER_MODULES :=
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check config config_cross_catalog config_cross_server config_faults \
-	config_files config_fill config_keys config_keys_text config_print config_sample config_store \
+GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog config_cross_server config_faults \
+	config_files config_fill config_keys config_keys_text config_print config_print_json config_sample config_store \
 	config_value config_yaml \
 	settings front server app app_metrics body relay relay_limits \
 	listener sockaddr conn conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
@@ -223,7 +223,7 @@ $(O)/flags: FORCE
 		|| echo '$(WERROR) $(FLAGS)' > $@
 
 # The version is a macro of the gateway; when it changes, what names it is compiled again.
-$(O)/gateway/%.o: DEFINES := -DSLUICE_VERSION='"$(VERSION)"'
+$(O)/gateway/%.o $(O)/tidy/gateway/%.ok: DEFINES := -DSLUICE_VERSION='"$(VERSION)"'
 $(call obj,$(shell grep -ls SLUICE_VERSION /dev/null $(GATEWAY_SRC) $(MAIN_SRC))): $(O)/version
 $(O)/version: FORCE
 	@mkdir -p $(@D)
@@ -240,7 +240,7 @@ NM ?= nm
 # What the tests in Python start.
 E2E_ENV = SLUICE=$(abspath $(O))/sluice SIM=$(abspath $(O))/sim PYTHONDONTWRITEBYTECODE=1
 
-.PHONY: check asan tsan valgrind e2e faults soak clients fuzz fuzz-build bench demo
+.PHONY: check asan tsan valgrind e2e fuzz fuzz-build demo
 check: $(UNIT)
 	@$(PYTHON) tests/run_units.py --jobs $(JOBS) $(UNIT)
 
@@ -295,9 +295,15 @@ layers:
 unused: $(call obj,$(SRC) $(SIM_SRC) $(UNIT_SRC) $(BENCH_SRC))
 	@$(PYTHON) tests/lint/unused.py $(NM) $^
 
-tidy:
-	@printf '%s\n' $(SRC) $(SIM_SRC) | xargs -P $(JOBS) -I @ \
-		$(CLANG_TIDY) --quiet @ -- -std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null
+# A file is looked at again when its object is compiled again, that is, when it or a header changed.
+TIDIED := $(patsubst %.c,$(O)/tidy/%.ok,$(SRC) $(SIM_SRC))
+tidy: $(TIDIED)
+$(TIDIED): $(O)/tidy/%.ok: %.c $(O)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY)
+	$(Q)$(CLANG_TIDY) --quiet $< -- -std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(DEFINES) 2>$@.err \
+		|| { cat $@.err; exit 1; }
+	@touch $@
 
 # uninitvar does not understand the loops of uthash and utlist; clang-tidy and valgrind do.
 cppcheck:

@@ -32,11 +32,10 @@ wanted()
     return 1
 }
 
-# step SECONDS NAME COMMAND...
+# step SECONDS NAME COMMAND, the command being a line of shell
 step()
 {
     local limit=$1 name=$2 start=$SECONDS code counts good=0 bad=0 word
-    shift 2
     if [ "${words[*]}" = --list ]; then
         echo "$name"
         return
@@ -45,7 +44,7 @@ step()
     number=$((number + 1))
     printf '%2d %-28s ' "$number" "$name"
     # In the background, so that Ctrl-C is served at once; timeout hands it on to all that it started.
-    timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null &
+    timeout -k 10 "$limit" bash -c "$3" >"$log" 2>&1 </dev/null &
     running=$!
     wait "$running"
     code=$?
@@ -77,44 +76,40 @@ make_()
 }
 export -f make_
 export jobs
+export BUILD=${BUILD:-build}
 
-in_shell()
-{
-    bash -c "$1"
-}
+step 1200 "packages" 'packaging/deps.sh check'
 
-step 1200 "packages" packaging/deps.sh check
+step 600 "build gcc" 'make_ all'
+step 600 "build clang" 'make_ FLAVOUR=clang all units'
+step 120 "layers" 'make_ layers'
+step 300 "unused" 'make_ unused'
+step 120 "lint tests" 'python3 -B tests/lint/test_lint.py'
+step 120 "format" 'make_ format-check'
+step 300 "cppcheck" 'make_ cppcheck'
+step 600 "clang-tidy" 'make_ tidy'
 
-step 600 "build gcc" in_shell 'make_ all'
-step 600 "build clang" in_shell 'make_ FLAVOUR=clang all units'
-step 120 "layers" in_shell 'make_ layers'
-step 300 "unused" in_shell 'make_ unused'
-step 120 "lint tests" python3 -B tests/lint/test_lint.py
-step 120 "format" in_shell 'make_ format-check'
-step 300 "cppcheck" in_shell 'make_ cppcheck'
-step 600 "clang-tidy" in_shell 'make_ tidy'
+step 600 "unit gcc" 'make_ check'
+step 600 "unit asan" 'make_ asan'
+step 600 "unit tsan" 'make_ tsan'
+step 900 "unit valgrind" 'make_ valgrind'
 
-step 600 "unit gcc" in_shell 'make_ check'
-step 600 "unit asan" in_shell 'make_ asan'
-step 600 "unit tsan" in_shell 'make_ tsan'
-step 900 "unit valgrind" in_shell 'make_ valgrind'
+step 600 "musl libraries" 'packaging/musl.sh'
+step 600 "musl build" 'make_ FLAVOUR=musl all'
+step 600 "musl unit" 'make_ FLAVOUR=musl check'
+step 60 "musl program" '$BUILD/musl/sluice --version && ! readelf -l $BUILD/musl/sluice | grep INTERP'
 
-step 600 "musl libraries" packaging/musl.sh
-step 600 "musl build" in_shell 'make_ FLAVOUR=musl all'
-step 600 "musl unit" in_shell 'make_ FLAVOUR=musl check'
-step 60 "musl program" in_shell 'build/musl/sluice --version && ! readelf -l build/musl/sluice | grep INTERP'
+step 600 "i386 libraries" 'packaging/i386.sh'
+step 600 "i386 build" 'make_ FLAVOUR=i386 all'
+step 600 "i386 unit" 'make_ FLAVOUR=i386 check'
+step 60 "i386 program" '$BUILD/i386/sluice --version'
 
-step 600 "i386 libraries" packaging/i386.sh
-step 600 "i386 build" in_shell 'make_ FLAVOUR=i386 all'
-step 600 "i386 unit" in_shell 'make_ FLAVOUR=i386 check'
-step 60 "i386 program" build/i386/sluice --version
+step 900 "fuzz" 'make_ fuzz FUZZ_SECONDS=5'
 
-step 900 "fuzz" in_shell 'make_ fuzz FUZZ_SECONDS=5'
-
-step 900 "e2e" in_shell 'make_ e2e'
-step 900 "e2e asan" in_shell 'make_ FLAVOUR=asan e2e'
-step 900 "official clients" in_shell 'make_ clients'
-step 900 "provider faults" in_shell 'make_ faults'
+step 900 "e2e" 'make_ e2e'
+step 900 "e2e asan" 'make_ FLAVOUR=asan e2e'
+step 900 "official clients" 'make_ clients'
+step 900 "provider faults" 'make_ faults'
 
 [ "${words[*]}" != --list ] || exit 0
 echo "$((SECONDS - began)) s in all${failures:+; failed: ${failures#, }}"

@@ -3,12 +3,12 @@
 # `make FLAVOUR=i386`. Nothing is installed: the i386 libevent-dev would throw out the amd64 one, and
 # a foreign architecture would change the system's package configuration.
 #
-#   packaging/i386.sh [DIR]     DIR is build/i386-sysroot; a finished one is used again
+#   packaging/i386.sh [DIR]     DIR is build/i386-sysroot, or $BUILD/i386-sysroot; a finished one is used again
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/apt.sh
 
-root=$(realpath -m "${1:-build/i386-sysroot}")
+root=$(realpath -m "${1:-${BUILD:-build}/i386-sysroot}")
 # The compiler is the system's own with -m32; its 32-bit start files must be of the same version.
 packages="libc6-dev libgcc-$(gcc -dumpversion)-dev libevent-dev libcurl4-openssl-dev libmbedtls-dev
     libyaml-dev libjansson-dev zlib1g-dev libcmocka-dev uthash-dev"

@@ -3,12 +3,12 @@
 # no musl builds of them, so its source packages are compiled with musl-gcc; libcurl gets mbedTLS as
 # its only TLS library, as on small devices.
 #
-#   packaging/musl.sh [DIR]     DIR is build/musl-deps; a finished one is used again
+#   packaging/musl.sh [DIR]     DIR is build/musl-deps, or $BUILD/musl-deps; a finished one is used again
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/apt.sh
 
-prefix=$(realpath -m "${1:-build/musl-deps}")
+prefix=$(realpath -m "${1:-${BUILD:-build}/musl-deps}")
 jobs=$(nproc)
 stamp=$(cat packaging/musl.sh packaging/apt.sh | sha256sum)
 
