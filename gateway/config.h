@@ -10,8 +10,6 @@
 #include "gateway/log.h"
 #include "router/catalog.h"
 
-#include <stdio.h>
-
 struct config_limits {
     size_t body_bytes;   /* of a request, unpacked; also of a whole JSON reply from upstream */
     size_t answer_bytes; /* one event or line of a stream, and events before content */
@@ -72,10 +70,5 @@ struct config *config_load_text(const char *file, struct slice text,
 const char *config_getenv(const char *name); /* getenv, in the form that config_load takes */
 void config_free(struct config *c); /* NULL allowed; the catalog too where nobody took it */
 void config_report_fini(struct config_report *r);
-
-/* The commented sample: every key with its default, type, range and help. */
-void config_print_defaults(FILE *out);
-/* What would run with this configuration, for a person or (`json`) a program. No secrets. */
-void config_print(const struct config *c, bool json, FILE *out);
 
 #endif

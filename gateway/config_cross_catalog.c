@@ -4,6 +4,7 @@
 #include "gateway/config_value.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FALLBACKS_MAX = 8 };

@@ -4,6 +4,7 @@
 #include "gateway/sockaddr.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WORKERS_MAX = 64 };

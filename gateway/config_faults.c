@@ -1,6 +1,7 @@
 #include "gateway/config_faults.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 void config_fault_at(struct config_faults *f, unsigned line, unsigned column, const char *key,
                      const char *fmt, ...)

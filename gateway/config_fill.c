@@ -3,6 +3,7 @@
 #include "gateway/config_keys.h"
 #include "gateway/config_store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* As much of a word of the file is repeated in a message. */
@@ -58,21 +59,26 @@ static void describe(const struct config_key *key, const struct config_node *nod
     }
 }
 
-/* `why` NULL: nothing to add. */
 static void unexpected(struct filler *f, const struct config_key *key,
-                       const struct config_node *node, const char *expected, const char *why)
+                       const struct config_node *node, const char *expected)
 {
     char found[SHOWN_BYTES + 32];
     describe(key, node, found, sizeof(found));
-    config_fault(f->faults, node, f->place, "expected %s, found %s%s%s", expected, found,
-                 why ? ": " : "", why ? why : "");
+    config_fault(f->faults, node, f->place, "expected %s%s, found %s", expected,
+                 node->kind == NODE_TEXT ? config_key_hint(key) : "", found);
 }
 
+/* `why` NULL: that it is not what is expected says it all. */
 static void wrong_value(struct filler *f, const struct config_key *key,
                         const struct config_node *node, const char *why)
 {
     char expected[CONFIG_KEY_TEXT_BYTES];
-    unexpected(f, key, node, config_key_expected(key, expected), why);
+    if (why) {
+        config_fault(f->faults, node, f->place, "expected %s: %s",
+                     config_key_expected(key, expected), why);
+    } else {
+        unexpected(f, key, node, config_key_expected(key, expected));
+    }
 }
 
 static void wrong_item(struct filler *f, const struct config_key *key,
@@ -80,7 +86,7 @@ static void wrong_item(struct filler *f, const struct config_key *key,
 {
     char expected[CONFIG_KEY_TEXT_BYTES];
     size_t old = enter_item(f, i);
-    unexpected(f, key, node, config_key_item_expected(key, expected), NULL);
+    unexpected(f, key, node, config_key_item_expected(key, expected));
     leave(f, old);
 }
 
@@ -154,7 +160,7 @@ static void fill_list(struct filler *f, const struct config_key *key,
         if (n->kind == NODE_MAP) {
             fill_map(f, parent, n);
         } else {
-            unexpected(f, key, n, "a map of keys", NULL);
+            unexpected(f, key, n, "a map of keys");
         }
         leave(f, old);
     }

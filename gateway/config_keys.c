@@ -58,7 +58,7 @@ static const struct config_key table[] = {
      .help = "Address of the public endpoint: HOST:PORT, :PORT for all addresses, or unix:PATH."},
     {.path = "admin", .type = KEY_ADDRESS, IN_CONFIG(admin_text, TEXT),
      .otherwise = "no admin endpoint", .example = "unix:/run/sluice/admin.sock",
-     .help = "Address of the admin endpoint: metrics, reload. A unix socket has mode 0600; a TCP\n"
+     .help = "Address of the admin endpoint: metrics, reload. A unix socket has mode 0600; a TCP "
              "address gives reading only, changes there need admin_token_env."},
     {.path = "admin_token_env", .type = KEY_ENV, IN_DRAFT(admin_token_env, TEXT), .is_secret = true,
      .otherwise = "no changes over TCP", .example = "SLUICE_ADMIN_TOKEN",
@@ -67,7 +67,7 @@ static const struct config_key table[] = {
      .help = "Threads that serve; 0: one per CPU. One serves more than most models can answer."},
     {.path = "data", .type = KEY_PATH, IN_CONFIG(data, TEXT),
      .otherwise = "nothing is remembered", .example = "/var/lib/sluice",
-     .help = "Directory of what is kept over a restart. Paths here and below may be relative to the\n"
+     .help = "Directory of what is kept over a restart. Paths here and below may be relative to the "
              "directory of this file."},
 
     {.path = "tls", .type = KEY_GROUP, .otherwise = "plain HTTP",
@@ -79,13 +79,13 @@ static const struct config_key table[] = {
 
     {.path = "keys", .type = KEY_LIST, IN_DRAFT(keys, struct draft_list), RANGE(1, 4096),
      ITEMS(BASE_KEY, struct draft_key), .otherwise = "no keys, for a loopback address only",
-     .help = "API keys that clients send as `Authorization: Bearer KEY`. Without any, only a loopback\n"
+     .help = "API keys that clients send as `Authorization: Bearer KEY`. Without any, only a loopback "
              "address may be listened on, and web pages (requests with an Origin) are refused."},
     {.path = "keys[].name", .type = KEY_NAME, IN_KEY(name, TEXT), .is_required = true,
      .example = "app1", .help = "What logs and metrics call it."},
     {.path = "keys[].sha256", .type = KEY_SHA256, IN_KEY(sha256, TEXT), .is_secret = true,
      .otherwise = "token_env is needed",
-     .example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+     .example = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
      .help = "SHA-256 of the key in hex: printf %s KEY | sha256sum"},
     {.path = "keys[].token_env", .type = KEY_ENV, IN_KEY(token_env, TEXT), .is_secret = true,
      .otherwise = "sha256 is needed", .example = "APP1_KEY",
@@ -149,7 +149,7 @@ static const struct config_key table[] = {
      .help = "Origins of web pages that may call the endpoint; [\"*\"]: any."},
     {.path = "compress", .type = KEY_WORD, IN_DRAFT(compress, enum draft_compress), .value = "json",
      .words = compress_words,
-     .help = "What is packed by gzip for clients that accept it: JSON answers of at least 1 KiB, or\n"
+     .help = "What is packed by gzip for clients that accept it: JSON answers of at least 1 KiB, or "
              "also event streams, at a cost in memory for each."},
 
     {.path = "log", .type = KEY_GROUP, .help = "One line of key=value pairs an event."},
@@ -201,13 +201,13 @@ static const struct config_key table[] = {
      .value = "2", RANGE(0, 10), .help = "Further attempts after a failure, before any content."},
     {.path = "upstreams[].on_abandon", .type = KEY_WORD,
      IN_UPSTREAM(def.on_abandon, enum on_abandon), .value = "abort", .words = abandon_words,
-     .help = "When a client leaves: close the connection, or (for servers that crash on a cut) read\n"
+     .help = "When a client leaves: close the connection, or (for servers that crash on a cut) read "
              "the rest."},
     {.path = "upstreams[].loads", .type = KEY_WORD, .is_later = true},
 
     {.path = "models", .type = KEY_LIST, IN_DRAFT(models, struct draft_list), RANGE(1, 1024),
      ITEMS(BASE_MODEL, struct draft_model), .is_required = true,
-     .help = "The models of the upstreams. `auto` is served by the one with the most params, then the\n"
+     .help = "The models of the upstreams. `auto` is served by the one with the most params, then the "
              "cheaper, then the first."},
     {.path = "models[].name", .type = KEY_MODEL_NAME, IN_MODEL(def.name, TEXT), .is_required = true,
      .example = "llama-3.2-1b", .help = "What clients ask for."},
@@ -237,7 +237,7 @@ static const struct config_key table[] = {
      .help = "Tokens of prompt and completion together; 0: unknown."},
     {.path = "models[].capabilities", .type = KEY_FLAGS, IN_MODEL(def.capabilities, unsigned),
      .words = capability_words, .otherwise = "plain chat", .example = "[tools]",
-     .help = "What it can besides plain chat. no_system: refuses system messages. embeddings alone:\n"
+     .help = "What it can besides plain chat. no_system: refuses system messages. embeddings alone: "
              "does not chat. max_completion_tokens: wants this spelling of max_tokens."},
     {.path = "models[].fallback", .type = KEY_CLIENT_NAME, IN_MODEL(fallback, TEXT),
      .otherwise = "none", .example = "llama-3.2-3b",

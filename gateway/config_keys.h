@@ -60,7 +60,7 @@ struct config_key {
     double min;            /* of numbers in their unit (us, bytes), of lists in items */
     double max;
     const struct config_word *words;
-    const char *help;
+    const char *help; /* sentences */
     bool is_required; /* where its list or map is there */
     bool is_secret;   /* what stands there is never repeated */
     bool can_be_off;  /* KEY_GROUP of durations: the word `off` makes them all 0 */
@@ -77,10 +77,12 @@ const struct config_key *config_key_find(const char *parent, struct slice leaf);
 /* What an unknown key was perhaps meant to be, or NULL. */
 const struct config_key *config_key_nearest(const char *parent, struct slice leaf);
 
-/* What may stand there, for a person: "a time from 1ms to 1h, such as 15s". Returns `out`. */
+/* What may stand there, for a person: "a time from 1ms to 1h". */
 enum { CONFIG_KEY_TEXT_BYTES = 320 };
 const char *config_key_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
-/* The same of one item of KEY_ORIGINS, KEY_CLIENT_NAMES, KEY_FLAGS. */
+/* How it is written, for who got it wrong: " (units: ms s m h d)"; often empty. */
+const char *config_key_hint(const struct config_key *key);
+/* What may stand there for one item of KEY_ORIGINS, KEY_CLIENT_NAMES, KEY_FLAGS. */
 const char *config_key_item_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
 
 #endif

@@ -35,13 +35,13 @@ static const char *bound(const struct config_key *key, double value,
     }
 }
 
-static const char *ranged(const struct config_key *key, const char *what, const char *hint,
+static const char *ranged(const struct config_key *key, const char *what,
                           char out[CONFIG_KEY_TEXT_BYTES])
 {
     char low[CONFIG_VALUE_TEXT_BYTES];
     char high[CONFIG_VALUE_TEXT_BYTES];
-    snprintf(out, CONFIG_KEY_TEXT_BYTES, "%s from %s to %s%s", what, bound(key, key->min, low),
-             bound(key, key->max, high), hint);
+    snprintf(out, CONFIG_KEY_TEXT_BYTES, "%s from %s to %s", what, bound(key, key->min, low),
+             bound(key, key->max, high));
     return out;
 }
 
@@ -99,15 +99,27 @@ const char *config_key_expected(const struct config_key *key, char out[CONFIG_KE
         return listed(key, out);
     case KEY_COUNT:
     case KEY_COUNT64:
-        return ranged(key, "a whole number", "", out);
+        return ranged(key, "a whole number", out);
     case KEY_NUMBER:
-        return ranged(key, "a number", "", out);
+        return ranged(key, "a number", out);
     case KEY_DURATION:
-        return ranged(key, "a time", ", with its unit (ms s m h d)", out);
+        return ranged(key, "a time", out);
     case KEY_SIZE:
-        return ranged(key, "a size", " (B KB KiB MB MiB GB GiB)", out);
+        return ranged(key, "a size", out);
     default:
         return fixed(key);
+    }
+}
+
+const char *config_key_hint(const struct config_key *key)
+{
+    switch (key->type) {
+    case KEY_DURATION:
+        return " (units: ms s m h d)";
+    case KEY_SIZE:
+        return " (units: B KB KiB MB MiB GB GiB)";
+    default:
+        return "";
     }
 }
 

@@ -133,6 +133,20 @@ const char *config_value_size_text(uint64_t bytes, char out[CONFIG_VALUE_TEXT_BY
     return unscale(size_units, ARRAY_LEN(size_units), bytes, out);
 }
 
+/* 1e+09 to 1e9. */
+static void shorten_exponent(char *text)
+{
+    char *from = strchr(text, '+');
+    char *to = from;
+    if (!from) {
+        return;
+    }
+    while (*from == '+' || *from == '0') {
+        from++;
+    }
+    memmove(to, from, strlen(from) + 1);
+}
+
 const char *config_value_number_text(double number, char out[CONFIG_VALUE_TEXT_BYTES])
 {
     for (int digits = 6; digits <= 17; digits++) {
@@ -141,6 +155,7 @@ const char *config_value_number_text(double number, char out[CONFIG_VALUE_TEXT_B
             break;
         }
     }
+    shorten_exponent(out);
     return out;
 }
 
