@@ -6,6 +6,7 @@
 #   packaging/demo.sh --once    ends after the questions
 set -euo pipefail
 cd "$(dirname "$0")/.."
+build=${BUILD:-build}
 
 case ${1:-} in
 '' | --once) ;;
@@ -52,11 +53,11 @@ say "Packages and build"
 packaging/deps.sh build
 start=$SECONDS
 make --no-print-directory -s -j "$(nproc)" all
-echo "built in $((SECONDS - start)) s: $(build/sluice --version)"
+echo "built in $((SECONDS - start)) s: $($build/sluice --version)"
 
 dir=$(mktemp -d)
 say "Simulated models (no language model runs here: their answers are made up by build/sim)"
-build/sim --listen 127.0.0.1:0 --port-file "$dir/sim.port" --seed 7 >"$dir/sim.log" 2>&1 &
+$build/sim --listen 127.0.0.1:0 --port-file "$dir/sim.port" --seed 7 >"$dir/sim.log" 2>&1 &
 sim=$!
 for _ in $(seq 100); do
     [ -s "$dir/sim.port" ] && break
@@ -94,7 +95,7 @@ YAML
 sed 's/^/    /' "$dir/sluice.yaml"
 
 say "Sluice on http://127.0.0.1:$port/v1"
-build/sluice serve -c "$dir/sluice.yaml" >"$dir/sluice.log" 2>&1 &
+$build/sluice serve -c "$dir/sluice.yaml" >"$dir/sluice.log" 2>&1 &
 sluice=$!
 for _ in $(seq 100); do
     curl -sf "http://127.0.0.1:$port/readyz" >/dev/null && break
@@ -109,7 +110,6 @@ question='{"model": "sim-large", "messages": [{"role": "user", "content": "What 
 echo "curl $url -H 'content-type: application/json' -d '$question'"
 curl -sS --fail-with-body "$url" -H 'content-type: application/json' -d "$question" ||
     fail "no answer"
-echo
 
 say "A question to gpt-4o, which is an alias of sim-large, streamed: the text as it arrives"
 question='{"model": "gpt-4o", "stream": true,

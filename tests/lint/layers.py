@@ -24,10 +24,11 @@ CONFINED = {
     "yaml.h": ["gateway/config_yaml.c"],
     "zlib.h": ["gateway/gzip.c"],
     "sqlite3.h": [],
-    "jansson.h": [],
+    # Where a tree is built; the request path has its own span scanner.
+    "jansson.h": ["gateway/admin.c", "gateway/config_print_json.c"],
     "cmocka.h": [],
     # Loops, buffers and tables are the language of the upper floors.
-    "event2/": ["cache/loop.c", "router/upstream_curl.c", "gateway/*"],
+    "event2/": ["cache/loop_event.c", "router/upstream_curl.c", "gateway/*"],
     "uthash.h": ["*"],
     "utlist.h": ["*"],
 }
@@ -84,7 +85,7 @@ def check_floor(report, path):
     if path.endswith(".c"):
         own = path[:-2] + ".h"
         exists = os.path.exists(os.path.join(source.ROOT, own))
-        if exists and (not found or found[0][2] != own):
+        if exists and (not found or found[0][2] not in (own, own[:-2] + "_private.h")):
             report.add(path, 1, "the first include is the own header, %s" % own)
     if not path.startswith("gateway/"):
         code = source.code(text)
