@@ -299,6 +299,7 @@ static void test_no_descriptors_pauses(void **state)
     struct rlimit before;
     listen_on_path(w);
     assert_int_equal(call(w), 0);
+    assert_int_equal(call(w), 0); /* valgrind loses a caller with each failure */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     int next = dup(0);
     assert_int_not_equal(next, -1);
@@ -317,7 +318,7 @@ static void test_no_descriptors_pauses(void **state)
     assert_int_equal(watched, 0);
     assert_int_equal(w->accepted_count, 0);
 
-    assert_int_equal(call(w), 0); /* under valgrind the first caller is lost */
+    assert_int_equal(call(w), 0);
     turn(w);
     assert_int_equal(w->accepted_count, 0);
     listener_resume(w->listener);
