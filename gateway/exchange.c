@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM_FIRST_BYTES = 1024, ROOM_CAP_BYTES = 256 * 1024, REQUEST_ID_MAX = 128 };
+enum { ROOM_FIRST_BYTES = 512, ROOM_CAP_BYTES = 256 * 1024, REQUEST_ID_MAX = 128 };
 
 static void on_exchange_end(void *arg);
 

@@ -114,6 +114,27 @@ static enum sink_flow give_up(struct relay *r)
     return SINK_GONE;
 }
 
+/* The upstream's own id, for a person who asks its operator. It is the upstream's text: only what can
+ * stand in a header goes into one. */
+static void name_upstream_id(struct exchange *x, const struct chunk *c)
+{
+    char id[RECORD_ID_BYTES];
+    if (c->id.type != SPAN_STRING) {
+        return;
+    }
+    size_t n = span_decode(c->id.text, id, sizeof(id) - 1);
+    if (n == 0 || n >= sizeof(id)) {
+        return;
+    }
+    id[n] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if (id[i] <= ' ' || id[i] > '~') {
+            return;
+        }
+    }
+    reply_header(x, "x-sluice-upstream-id", id);
+}
+
 static enum sink_flow on_chunk(void *arg, const struct chunk *c)
 {
     struct relay *r = arg;
@@ -133,6 +154,7 @@ static enum sink_flow on_chunk(void *arg, const struct chunk *c)
         return give_up(r);
     }
     if (!reply_is_committed(x)) {
+        name_upstream_id(x, c);
         reply_stream_begin(x);
     }
     if (c->has_content && x->record.content_us == 0) {
@@ -157,6 +179,7 @@ static enum sink_flow on_reply(void *arg, const struct chunk *c)
         return give_up(r);
     }
     x->record.content_us = exchange_now_us(x);
+    name_upstream_id(x, c);
     reply_pieces(x, 200, "application/json", pieces, splice_pieces(&edits, pieces));
     return SINK_OK;
 }

@@ -49,7 +49,8 @@ static void add_cors(struct evbuffer *out, const struct exchange *x)
     if (x->origin) {
         add_header(out, "access-control-allow-origin", x->origin);
         add_header(out, "access-control-expose-headers",
-                   "x-request-id, x-sluice-graph, x-sluice-task, x-sluice-degraded, retry-after, "
+                   "x-request-id, x-sluice-graph, x-sluice-task, x-sluice-degraded, "
+                   "x-sluice-upstream-id, retry-after, "
                    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
                    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens");
         add_header(out, "vary", "origin");

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    NODE_ROOM_BYTES = 1024,
+    NODE_ROOM_BYTES = 256,
     NODE_ROOM_CAP = 256 * 1024,
     ERROR_CAP_BYTES = 64 * 1024,    /* of a provider's error body */
     AFTER_DONE_US = 1000 * 1000,    /* for the framing to end once the stream said [DONE] */

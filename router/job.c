@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum {
-    ROOM_FIRST_BYTES = 2048,
+    ROOM_FIRST_BYTES = 1024,
     ROOM_CAP_BYTES = 1024 * 1024, /* small strings and call state only; bodies live elsewhere */
     RETRIES_LEAST = 2,            /* of the job's retry budget (design §4) */
 };

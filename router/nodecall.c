@@ -87,6 +87,23 @@ static enum err row_max_tokens(const struct request *r, const struct model_def *
                                       SLICE_LIT("\"max_tokens\""));
 }
 
+/* As many as there are: a call lives as long as its stream, and room for all possible ones is half a
+ * kilobyte. */
+static bool keep_pieces(const struct splice *edits, struct arena *room, struct nodecall *out)
+{
+    struct slice pieces[SPLICE_PIECES_MAX];
+    struct slice *kept;
+
+    out->count = splice_pieces(edits, pieces);
+    kept = arena_array(room, out->count, sizeof(*kept));
+    if (kept == NULL) {
+        return false;
+    }
+    memcpy(kept, pieces, out->count * sizeof(*kept));
+    out->pieces = kept;
+    return true;
+}
+
 enum err nodecall_output(const struct request *r, const struct model_def *model, struct arena *room,
                          struct nodecall *out)
 {
@@ -104,7 +121,9 @@ enum err nodecall_output(const struct request *r, const struct model_def *model,
     if (rc != ERR_NONE) {
         return rc;
     }
-    out->count = splice_pieces(&edits, out->pieces);
+    if (!keep_pieces(&edits, room, out)) {
+        return ERR_NOMEM;
+    }
     out->path = path_of(r->endpoint);
     out->stream = r->is_stream;
     return ERR_NONE;

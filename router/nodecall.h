@@ -9,7 +9,7 @@
 #include "router/request.h"
 
 struct nodecall {
-    struct slice pieces[SPLICE_PIECES_MAX];
+    const struct slice *pieces; /* in `room`, as what they point at */
     size_t count;
     const char *path; /* of the upstream's API */
     bool stream;

@@ -13,7 +13,7 @@
  * them is a posted task. */
 
 enum {
-    RECEIVE_BYTES = 8 * 1024,    /* libcurl's buffer per transfer; smaller saves no CPU */
+    RECEIVE_BYTES = 4 * 1024,    /* held by every open stream; larger saves no CPU on events */
     FLAT_BODY_BYTES = 16 * 1024, /* smaller bodies go out with the head in one send */
     IDLE_HANDLES = 32,
     IDLE_CONNECTIONS = 512,
@@ -34,6 +34,15 @@ struct upstream_curl {
     size_t idle_count;
 };
 
+/* Lines of the response's head, kept until it is whole. */
+struct head_lines {
+    int status;
+    uint64_t retry_after_us;
+    char content_type[HEAD_VALUE_BYTES];
+    char content_encoding[HEAD_VALUE_BYTES];
+    char request_id[HEAD_VALUE_BYTES];
+};
+
 struct transfer {
     struct upstream_curl *u;
     struct transfer *next;
@@ -51,17 +60,13 @@ struct transfer {
     size_t piece;
     size_t piece_offset;
 
-    int status;
-    bool head_done; /* on_head was called; later header lines are trailers */
+    struct head_lines *head; /* NULL before the first line and after the last */
+    bool head_done;          /* on_head was called; later header lines are trailers */
     bool paused;    /* libcurl holds bytes back because we said so */
     bool stopped;   /* on_body said TRANSFER_STOP */
     bool draining;
     bool one_off; /* the handle carries a CA file, which it cannot forget */
     uint64_t drain_limit_us;
-    uint64_t retry_after_us;
-    char content_type[HEAD_VALUE_BYTES];
-    char content_encoding[HEAD_VALUE_BYTES];
-    char request_id[HEAD_VALUE_BYTES];
 
     struct loop_task resume;
     struct loop_task cancel;
@@ -115,6 +120,7 @@ static void transfer_free(struct transfer *t)
         give_back_handle(u, t->easy);
     }
     curl_slist_free_all(t->headers);
+    free(t->head);
     free(t->flat);
     free(t);
 }
@@ -325,34 +331,54 @@ static uint64_t retry_after_us(const struct env *env, struct slice value, uint64
 static void begin_head(struct transfer *t, struct slice line)
 {
     const char *space = memchr(line.p, ' ', line.n);
-    t->status = 0;
-    t->content_type[0] = t->content_encoding[0] = t->request_id[0] = '\0';
-    t->retry_after_us = UINT64_MAX;
+    free(t->head); /* of a 1xx before it */
+    t->head = x_alloc(sizeof(*t->head));
+    t->head->retry_after_us = UINT64_MAX;
     if (space && line.p + line.n - space >= 4) {
         for (int i = 1; i <= 3; i++) {
-            t->status = t->status * 10 + (space[i] - '0');
+            t->head->status = t->head->status * 10 + (space[i] - '0');
         }
     }
 }
 
 static void end_head(struct transfer *t)
 {
+    struct head_lines *lines = t->head;
+    t->head = NULL;
     t->head_done = true;
     struct transfer_head head = {
-        .status = t->status,
-        .content_type = slice_of(t->content_type),
-        .content_encoding = slice_of(t->content_encoding),
-        .request_id = slice_of(t->request_id),
-        .retry_after_us = t->retry_after_us,
+        .status = lines->status,
+        .content_type = slice_of(lines->content_type),
+        .content_encoding = slice_of(lines->content_encoding),
+        .request_id = slice_of(lines->request_id),
+        .retry_after_us = lines->retry_after_us,
     };
     t->events->on_head(t->arg, &head);
+    free(lines);
+}
+
+static void take_line(struct transfer *t, struct slice line)
+{
+    struct head_lines *h = t->head;
+    const struct env *env = loop_env(t->u->loop);
+    struct slice value;
+    if (header_value(line, "content-type", &value)) {
+        keep(h->content_type, value);
+    } else if (header_value(line, "content-encoding", &value)) {
+        keep(h->content_encoding, value);
+    } else if (header_value(line, "x-request-id", &value)) {
+        keep(h->request_id, value);
+    } else if (header_value(line, "retry-after-ms", &value)) {
+        h->retry_after_us = retry_after_us(env, value, 1000);
+    } else if (header_value(line, "retry-after", &value) && h->retry_after_us == UINT64_MAX) {
+        h->retry_after_us = retry_after_us(env, value, 1000000);
+    }
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
     struct transfer *t = arg;
     struct slice line = {bytes, size * count};
-    struct slice value;
     if (!t->events) {
         return t->draining ? line.n : 0;
     }
@@ -361,20 +387,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     }
     if (slice_starts(line, "HTTP/")) {
         begin_head(t, line);
-    } else if (line.n <= 2 && (line.p[0] == '\r' || line.p[0] == '\n')) {
-        if (t->status >= 200) { /* else 1xx: the real head comes after it */
+    } else if (t->head && line.n <= 2 && (line.p[0] == '\r' || line.p[0] == '\n')) {
+        if (t->head->status >= 200) { /* else 1xx: the real head comes after it */
             end_head(t);
         }
-    } else if (header_value(line, "content-type", &value)) {
-        keep(t->content_type, value);
-    } else if (header_value(line, "content-encoding", &value)) {
-        keep(t->content_encoding, value);
-    } else if (header_value(line, "x-request-id", &value)) {
-        keep(t->request_id, value);
-    } else if (header_value(line, "retry-after-ms", &value)) {
-        t->retry_after_us = retry_after_us(loop_env(t->u->loop), value, 1000);
-    } else if (header_value(line, "retry-after", &value) && t->retry_after_us == UINT64_MAX) {
-        t->retry_after_us = retry_after_us(loop_env(t->u->loop), value, 1000000);
+    } else if (t->head) {
+        take_line(t, line);
     }
     return t->events || t->draining ? line.n : 0; /* on_head may have cancelled */
 }
@@ -579,7 +597,6 @@ static struct transfer *curl_start(void *pool, const struct transfer_spec *spec,
     t->drain_limit_us = spec->upstream->timeouts.total_us;
     t->events = events;
     t->arg = arg;
-    t->retry_after_us = UINT64_MAX;
     loop_task_init(&t->resume, on_resume, t);
     loop_task_init(&t->cancel, on_cancel, t);
     loop_timer_init(&t->drain_limit, on_drain_limit, t);
