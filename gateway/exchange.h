@@ -52,6 +52,7 @@ struct exchange {
         struct evbuffer *staging; /* of a stream: bytes of the next chunk */
         struct gzip_stream *gzip;
         struct loop_task flush;
+        uint64_t sent_us; /* the last time that a stream's bytes went out */
         bool committed;
         bool stream;
         bool full; /* SINK_FULL was said and `drained` not yet */

@@ -17,7 +17,6 @@ struct relay {
     struct route route;
     struct relay_limits limits;
     struct loop_timer heartbeat;
-    uint64_t last_sent_us;
     struct slice id_json;    /* what replaces the upstream's id and model */
     struct slice model_json;
 };
@@ -56,8 +55,8 @@ static void on_heartbeat(void *arg)
     const struct config *c = x->settings->config;
     uint64_t now = exchange_now_us(x);
     uint64_t period = reply_is_committed(x) ? c->heartbeat_every_us : c->heartbeat_first_us;
-    if (now - r->last_sent_us < period) { /* something was sent since the timer was set */
-        loop_timer_set_at(x->server->loop, &r->heartbeat, r->last_sent_us + period);
+    if (now - x->reply.sent_us < period) { /* something was sent since the timer was set */
+        loop_timer_set_at(x->server->loop, &r->heartbeat, x->reply.sent_us + period);
         return;
     }
     if (!reply_is_committed(x)) {
@@ -68,7 +67,6 @@ static void on_heartbeat(void *arg)
         reply_stream_flush(x);
         x->record.heartbeats++;
     }
-    r->last_sent_us = now;
     if (c->heartbeat_every_us > 0) {
         loop_timer_set(x->server->loop, &r->heartbeat, c->heartbeat_every_us);
     }
@@ -77,7 +75,7 @@ static void on_heartbeat(void *arg)
 static void start_heartbeat(struct relay *r)
 {
     struct exchange *x = r->x;
-    r->last_sent_us = exchange_now_us(x);
+    x->reply.sent_us = exchange_now_us(x);
     if (x->settings->config->heartbeat_first_us > 0) {
         loop_timer_set(x->server->loop, &r->heartbeat, x->settings->config->heartbeat_first_us);
     }
@@ -160,7 +158,6 @@ static enum sink_flow on_chunk(void *arg, const struct chunk *c)
     if (c->has_content && x->record.content_us == 0) {
         x->record.content_us = exchange_now_us(x);
     }
-    r->last_sent_us = exchange_now_us(x);
     sse_write_event(reply_stream(x), pieces, splice_pieces(&edits, pieces));
     enum sink_flow flow = reply_stream_flush(x);
     if (flow == SINK_FULL) {

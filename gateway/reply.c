@@ -315,6 +315,7 @@ static void send_staged(struct exchange *x)
     }
     stage_chunk(x, conn_output(c));
     conn_flush(c);
+    x->reply.sent_us = exchange_now_us(x);
     /* Full by what was staged, yet the socket took it all: CONN_DRAINED will not come, so say it. */
     if (x->reply.full && !conn_is_full(c)) {
         exchange_drained(x);
