@@ -45,12 +45,14 @@ UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice 
 	model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt reply_buffer upstream upstream_curl chunk job \
 	sse_parse reqbody request \
-	config listener conn tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident \
+	cli_table config config_print config_value config_yaml listener conn tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident \
 	admin metrics log
 
-FUZZERS := http1 chunked sse chunk request span yaml ident gzip
+FUZZERS := http1 chunked sse chunk request span config ident gzip
 
-BENCHES := bench_ledger
+BENCHES := bench_ledger load upstream
+# What load consists of besides its main.
+LOAD_MODULES := load_run answer stats
 
 # While the first stone is being laid, files that do not exist yet are left out, and SKIP="a.c b.c"
 # leaves out those that do not compile yet.
@@ -65,9 +67,10 @@ SIM_SRC := $(call present,$(SIM_MODULES:%=tests/sim/%.c))
 UNIT_SRC := $(call present,$(UNIT_TESTS:%=tests/unit/test_%.c))
 FUZZ_SRC := $(call present,$(FUZZERS:%=tests/fuzz/fuzz_%.c))
 BENCH_SRC := $(call present,$(BENCHES:%=tests/bench/%.c))
+LOAD_SRC := $(call present,$(LOAD_MODULES:%=tests/bench/%.c))
 
 SRC := $(CACHE_SRC) $(ROUTER_SRC) $(OPTIMIZER_SRC) $(GATEWAY_SRC) $(MAIN_SRC)
-ALL_SRC := $(SRC) $(SIM_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC)
+ALL_SRC := $(SRC) $(SIM_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(LOAD_SRC)
 
 # ---- Flavours ------------------------------------------------------------------------------------
 
@@ -206,6 +209,7 @@ $(FUZZ): $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(OUR_LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LINK) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(O)/bench/load: $(call obj,$(LOAD_SRC))
 $(BENCH): $(O)/bench/%: $(O)/tests/bench/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -267,6 +271,12 @@ fuzz-build:
 fuzz-programs: $(FUZZ)
 fuzz-run: $(FUZZ)
 	@$(PYTHON) tests/run_fuzz.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ)
+
+# BENCH_QUICK=1: a rough look in a minute; BENCH_REPS=9: more repetitions; BENCH_ONLY=json,memory.
+bench: all $(BENCH)
+	@$(O)/bench/bench_ledger
+	@$(E2E_ENV) BENCH=$(abspath $(O))/bench $(PYTHON) tests/bench/bench.py \
+		--out $(BUILD)/bench/results.json
 
 demo: all
 	packaging/demo.sh
