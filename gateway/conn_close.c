@@ -59,7 +59,7 @@ static void linger(struct conn *c)
     /* Alerts are out, and from here on only raw bytes are dropped. */
     tls_session_free(c->tls);
     c->tls = NULL;
-    if (c->has_fin || c->dropped_bytes >= LINGER_BYTES || shutdown(c->fd, SHUT_WR) == -1 ||
+    if (c->dropped_bytes >= LINGER_BYTES || shutdown(c->fd, SHUT_WR) == -1 ||
         !conn_set_reading(c, true)) {
         conn_bury(c);
         return;
@@ -155,6 +155,5 @@ void conn_goodbye_readable(struct conn *c)
         return;
     }
     /* A client may have closed its half and still read: the output goes on. */
-    c->has_fin = c->has_fin || n == 0;
     conn_set_reading(c, false);
 }

@@ -84,7 +84,6 @@ struct conn {
     bool was_full;
     bool wants_sent;
     bool is_finished; /* close_notify is out */
-    bool has_fin;     /* seen after conn_close */
     bool is_loopback;
     char peer[SOCKADDR_TEXT_BYTES];
 };

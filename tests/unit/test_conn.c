@@ -294,6 +294,9 @@ static void test_marks_of_output(void **state)
     assert_int_equal(count_of(w, CONN_DRAINED), 1);
     /* The write event is on only while output waits: what is left is reading. */
     assert_int_equal(event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED), 1);
+    /* Nor does the time for sending run on. */
+    advance(w, UINT64_C(3600) * 1000000);
+    assert_int_equal(count_of(w, CONN_GONE), 0);
 }
 
 /* Over the high mark, and gone in the same call: the owner, who has seen FULL, still waits. */
@@ -405,6 +408,7 @@ static void test_close_while_the_peer_is_sending(void **state)
     char junk[10000] = {0};
     turn(w);
     assert_true(send(w->peer, junk, sizeof(junk), 0) > 0);
+    UNTIL(w, evbuffer_get_length(conn_input(w->conn)) > 0);
     add_output(w, 5000);
     conn_close(w->conn, CONN_CLOSED_BY_US);
     for (int i = 0; i < 10; i++) {
@@ -428,6 +432,8 @@ static void test_close_with_output_to_a_half_closed_peer(void **state)
     for (int i = 0; i < 5; i++) {
         turn(w);
     }
+    /* Its FIN is read once: what is watched is writing. */
+    assert_int_equal(event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED), 1);
     assert_int_equal(read_to_the_end(w), 300 * 1000);
     UNTIL(w, w->host.open == 0);
 }

@@ -236,6 +236,33 @@ static void test_every_cut_of_every_row(void **state)
     }
 }
 
+/* The likely mistakes are told apart. */
+static void test_words(void **state)
+{
+    (void) state;
+    static const struct {
+        struct slice bytes;
+        const char *word;
+    } cases[] = {
+        {SLICE_LIT(LINE HOST "X: a\r\n b\r\n\r\n"), "folded"},
+        {SLICE_LIT(LINE HOST "X : a\r\n\r\n"), "space"},
+        {SLICE_LIT("GET / HTTP/1.1\n"), "LF without CR"},
+        {SLICE_LIT("GET / HTTP/1.1\r\nHost\n"), "LF without CR"},
+        {SLICE_LIT("GET / HTTP/1.1\r\n\r\n"), "Host"},
+        {SLICE_LIT("GET /\r\n"), "method, target, version"},
+        {SLICE_LIT("GET /ä HTTP/1.1\r\n"), "percent-encoded"},
+        {SLICE_LIT("\x16\x03\x01"), "TLS"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t used;
+        const char *what;
+        assert_int_equal(result_of(cases[i].bytes, &used, &what), HTTP1_BAD);
+        if (strstr(what, cases[i].word) == NULL) {
+            fail_msg("\"%s\" has not \"%s\"", what, cases[i].word);
+        }
+    }
+}
+
 static void assert_slice(struct slice s, const char *text)
 {
     if (!slice_eq_text(s, text)) {
@@ -497,6 +524,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_every_cut_of_every_row),
+        cmocka_unit_test(test_words),
         cmocka_unit_test(test_parts_of_a_head),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_forms_of_the_target),

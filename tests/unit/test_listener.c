@@ -29,7 +29,8 @@ struct world {
     int accepted[CLIENTS_MAX];
     unsigned accepted_count;
     char peer[SOCKADDR_TEXT_BYTES]; /* of the last one accepted */
-    bool stops;
+    bool stops;                     /* or holds, at the first caller */
+    bool holds;
     unsigned descriptors_before;
 };
 
@@ -42,6 +43,9 @@ static void on_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t 
     w->accepted[w->accepted_count++] = fd;
     if (w->stops) {
         listener_stop(w->listener);
+    }
+    if (w->holds) {
+        listener_hold(w->listener, true);
     }
 }
 
@@ -368,6 +372,18 @@ static void test_stop_inside_accept(void **state)
     assert_int_equal(w->accepted_count, 1);
 }
 
+static void test_hold_inside_accept(void **state)
+{
+    struct world *w = *state;
+    listen_on_path(w);
+    w->holds = true;
+    assert_int_equal(call(w), 0);
+    assert_int_equal(call(w), 0);
+    turn(w);
+    turn(w);
+    assert_int_equal(w->accepted_count, 1);
+}
+
 /* ---- binding ---- */
 
 static void expect_refusal(struct world *w, const char *text, const char *first, const char *second)
@@ -486,6 +502,7 @@ int main(void)
         WORLD(test_hold),
         WORLD(test_stop),
         WORLD(test_stop_inside_accept),
+        WORLD(test_hold_inside_accept),
         WORLD(test_address_in_use),
         WORLD(test_fronts_share_a_port),
         WORLD(test_mode_and_end_of_a_path),
