@@ -63,9 +63,10 @@ static void unexpected(struct filler *f, const struct config_key *key,
                        const struct config_node *node, const char *expected)
 {
     char found[SHOWN_BYTES + 32];
+    char hint[CONFIG_KEY_TEXT_BYTES];
     describe(key, node, found, sizeof(found));
     config_fault(f->faults, node, f->place, "expected %s%s, found %s", expected,
-                 node->kind == NODE_TEXT ? config_key_hint(key) : "", found);
+                 config_key_hint(key, hint), found);
 }
 
 /* `why` NULL: that it is not what is expected says it all. */

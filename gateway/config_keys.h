@@ -80,8 +80,8 @@ const struct config_key *config_key_nearest(const char *parent, struct slice lea
 /* What may stand there, for a person: "a time from 1ms to 1h". */
 enum { CONFIG_KEY_TEXT_BYTES = 320 };
 const char *config_key_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
-/* How it is written, for who got it wrong: " (units: ms s m h d)"; often empty. */
-const char *config_key_hint(const struct config_key *key);
+/* How it is written, for who got it wrong: ", such as 30s (units: ms s m h d)"; often empty. */
+const char *config_key_hint(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
 /* What may stand there for one item of KEY_ORIGINS, KEY_CLIENT_NAMES, KEY_FLAGS. */
 const char *config_key_item_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
 

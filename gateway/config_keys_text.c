@@ -111,16 +111,16 @@ const char *config_key_expected(const struct config_key *key, char out[CONFIG_KE
     }
 }
 
-const char *config_key_hint(const struct config_key *key)
+const char *config_key_hint(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES])
 {
-    switch (key->type) {
-    case KEY_DURATION:
-        return " (units: ms s m h d)";
-    case KEY_SIZE:
-        return " (units: B KB KiB MB MiB GB GiB)";
-    default:
+    const char *units = key->type == KEY_DURATION ? "ms s m h d"
+                        : key->type == KEY_SIZE   ? "B KB KiB MB MiB GB GiB"
+                                                  : NULL;
+    if (!units) {
         return "";
     }
+    snprintf(out, CONFIG_KEY_TEXT_BYTES, ", such as %s (units: %s)", key->value, units);
+    return out;
 }
 
 const char *config_key_item_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES])

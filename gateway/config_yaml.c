@@ -250,13 +250,17 @@ const struct config_node *config_yaml_parse(struct slice text, struct arena *are
                                             struct config_yaml_error *error)
 {
     struct builder b = {.text = text, .arena = arena, .error = error};
+    if (slice_starts(text, "\xef\xbb\xbf")) {
+        b.text = (struct slice) {text.p + 3, text.n - 3}; /* a byte order mark is no column */
+    }
     *error = (struct config_yaml_error) {.line = 1, .column = 1};
     if (!yaml_parser_initialize(&b.parser)) {
         err_set(&error->why, ERR_NOMEM, "not enough memory to read this file");
         return NULL;
     }
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&b.parser, (const unsigned char *) (text.p ? text.p : ""), text.n);
+    yaml_parser_set_input_string(&b.parser, (const unsigned char *) (b.text.p ? b.text.p : ""),
+                                 b.text.n);
     enum err rc = build(&b);
     yaml_parser_delete(&b.parser);
     return rc == ERR_NONE ? b.root : NULL;
