@@ -36,7 +36,8 @@ static bool add_block(struct arena *a, size_t bytes)
     if (size > left) {
         size = bytes; /* the cap counts blocks, so the last one is cut to what is asked */
     }
-    struct arena_block *block = size <= left ? malloc(sizeof(*block) + size) : NULL;
+    bool fits = size <= left && size <= SIZE_MAX - sizeof(struct arena_block);
+    struct arena_block *block = fits ? malloc(sizeof(*block) + size) : NULL;
     if (!block) {
         a->sour = true;
         return false;
@@ -87,7 +88,7 @@ void *arena_array(struct arena *a, size_t count, size_t bytes)
 
 struct slice arena_dup_slice(struct arena *a, struct slice s)
 {
-    char *copy = s.n < SIZE_MAX ? take(a, s.n + 1) : NULL;
+    char *copy = take(a, s.n + 1);
     if (!copy) {
         return SLICE_NONE;
     }
@@ -111,7 +112,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     va_start(args, fmt);
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
-    char *text = n >= 0 ? take(a, (size_t) n + 1) : NULL;
+    char *text = take(a, n >= 0 ? (size_t) n + 1 : SIZE_MAX); /* what has no text is sour too */
     if (text) {
         va_start(args, fmt);
         vsnprintf(text, (size_t) n + 1, fmt, args);

@@ -12,8 +12,8 @@
 
 /* ---- digests ---- */
 
-/* SHA-256 is compiled into every mbedTLS that can do TLS 1.2; the calls fail only for bad arguments or
- * for memory, and a hash that is silently wrong would be worse than an end. */
+/* SHA-256 is compiled into every mbedTLS that can do TLS 1.2; the calls fail only for bad
+ * arguments or for memory, and a hash that is silently wrong would be worse than an end. */
 static void must(int rc)
 {
     if (rc != 0) {
@@ -180,8 +180,8 @@ static enum err read_key(int fd, const char *path, struct install_key *out, stru
     }
     if (got != INSTALL_KEY_BYTES) {
         return err_set(err, ERR_INPUT,
-                       "%s: does not hold a key of %d bytes: restore it from a backup, or remove it to "
-                       "begin with a new one (ids given out before are then unknown)",
+                       "%s: does not hold a key of %d bytes: restore it from a backup, or remove "
+                       "it to begin with a new one (ids given out before are then unknown)",
                        path, INSTALL_KEY_BYTES);
     }
     memcpy(out->bytes, bytes, INSTALL_KEY_BYTES);
@@ -203,14 +203,15 @@ static enum err sync_directory(const char *dir, struct errbuf *err)
     return ERR_NONE;
 }
 
-/* The key must be whole and on the disk before it has a name: a cut in between leaves no key, and the
- * next start makes one. */
+/* The key must be whole and on the disk before it has a name: a cut in between leaves no key,
+ * and the next start makes one. */
 static enum err write_key(const char *dir, const char *path, const struct env *env,
                           struct install_key *out, struct errbuf *err)
 {
     char *temporary = x_printf("%s.new", path);
     enum err rc = ERR_NONE;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlink(temporary); /* what a cut left may have another mode; O_EXCL follows no link either */
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     env->random(env->arg, out->bytes, INSTALL_KEY_BYTES);
     if (fd == -1) {
         rc = fail(err, "cannot be made", temporary);
@@ -221,6 +222,9 @@ static enum err write_key(const char *dir, const char *path, const struct env *e
     }
     if (fd != -1) {
         close(fd);
+    }
+    if (rc != ERR_NONE) {
+        unlink(temporary);
     }
     free(temporary);
     return rc == ERR_NONE ? sync_directory(dir, err) : rc;

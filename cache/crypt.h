@@ -24,7 +24,8 @@ bool crypt_equal(const void *a, const void *b, size_t n);
 /* Wipes memory in a way that the compiler cannot drop. */
 void crypt_wipe(void *p, size_t n);
 
-/* Lower-case hex; `out` has 2n+1 bytes. Reading accepts both cases; false unless exactly 2n digits. */
+/* Lower-case hex; `out` has 2n+1 bytes. Reading accepts both cases; false unless exactly 2n
+ * digits. */
 void crypt_hex(const void *bytes, size_t n, char *out);
 bool crypt_unhex(struct slice hex, void *out, size_t n) MUST_CHECK;
 
@@ -34,8 +35,8 @@ enum { CRYPT_BASE32_LEN_30 = 48 };
 void crypt_base32(const void *bytes, size_t n, char *out);
 bool crypt_unbase32(struct slice text, void *out, size_t n) MUST_CHECK;
 
-/* Reads the key from `dir`/key, or makes it there (mode 0600, written, synced, renamed) when absent.
- * A file of another size or readable by others is an error that says what to do. */
+/* Reads the key from `dir`/key, or makes it there (mode 0600, written, synced, renamed) when
+ * absent. A file of another size or readable by others is an error that says what to do. */
 enum err crypt_install_key(const char *dir, const struct env *env, struct install_key *out,
                            struct errbuf *err) MUST_CHECK;
 

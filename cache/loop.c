@@ -6,7 +6,8 @@
 
 enum { TASKS_PER_RUN = 1000 };
 
-/* A binary heap of timers, ordered by due time and then by the order of setting; a list of tasks. */
+/* A binary heap of timers, ordered by due time and then by the order of setting; a list of
+ * tasks. */
 struct loop {
     struct env env;
     struct loop_timer **heap; /* heap[i]->slot == i + 1 */

@@ -37,7 +37,8 @@ uint64_t loop_now_us(const struct loop *loop); /* asks env, not cached */
 const struct env *loop_env(const struct loop *loop);
 
 void loop_timer_init(struct loop_timer *t, void (*on_timer)(void *arg), void *arg);
-void loop_timer_set(struct loop *loop, struct loop_timer *t, uint64_t delay_us); /* again: moves it */
+/* Set again, a timer moves. */
+void loop_timer_set(struct loop *loop, struct loop_timer *t, uint64_t delay_us);
 void loop_timer_set_at(struct loop *loop, struct loop_timer *t, uint64_t due_us);
 void loop_timer_clear(struct loop *loop, struct loop_timer *t); /* also when not set */
 static inline bool loop_timer_is_set(const struct loop_timer *t)

@@ -9,10 +9,15 @@ struct loop_driver {
     uint64_t armed_us; /* UINT64_MAX: not armed; 0: active in this turn */
 };
 
+/* No later than this: a longer wait may not fit a 32-bit time, and the loop only finds itself
+ * early. */
+static const uint64_t WAIT_MAX_US = 3600u * 1000000u;
+
 static void arm(struct loop_driver *d, uint64_t due_us)
 {
     uint64_t now = loop_now_us(d->loop);
     uint64_t wait = due_us > now ? due_us - now : 0;
+    wait = wait < WAIT_MAX_US ? wait : WAIT_MAX_US;
     struct timeval delay = {(time_t) (wait / 1000000), (suseconds_t) (wait % 1000000)};
     d->armed_us = due_us;
     event_add(d->event, &delay);
@@ -27,7 +32,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     uint64_t due_us = loop_run(d->loop);
     d->armed_us = UINT64_MAX;
     if (due_us != UINT64_MAX) {
-        loop_driver_wants(d, due_us);
+        arm(d,
+            due_us); /* tasks that are left wait for the next turn: descriptors get theirs first */
     }
 }
 

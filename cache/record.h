@@ -12,17 +12,17 @@
 #define END_REASONS(X)                                                                             \
     X(END_NONE, "none")                                                                            \
     X(END_COMPLETE, "complete")                                                                    \
-    X(END_CLIENT_GONE, "client_gone")           /* closed, reset, or stopped reading */            \
+    X(END_CLIENT_GONE, "client_gone") /* closed, reset, or stopped reading */                      \
     X(END_BAD_REQUEST, "bad_request")                                                              \
     X(END_UNAUTHORIZED, "unauthorized")                                                            \
     X(END_FORBIDDEN, "forbidden")                                                                  \
     X(END_NOT_FOUND, "not_found")                                                                  \
     X(END_TOO_LARGE, "too_large")                                                                  \
-    X(END_RATE_LIMITED, "rate_limited")         /* one of the API key's own limits */              \
-    X(END_OVERLOADED, "overloaded")             /* no slot of the upstream in time */              \
+    X(END_RATE_LIMITED, "rate_limited") /* one of the API key's own limits */                      \
+    X(END_OVERLOADED, "overloaded")     /* no slot of the upstream in time */                      \
     X(END_BREAKER_OPEN, "breaker_open")                                                            \
-    X(END_DEADLINE, "deadline")                 /* the request's own */                            \
-    X(END_CONNECT, "upstream_connect")          /* refused, unreachable, no name, TLS */           \
+    X(END_DEADLINE, "deadline")        /* the request's own */                                     \
+    X(END_CONNECT, "upstream_connect") /* refused, unreachable, no name, TLS */                    \
     X(END_CONNECT_TIMEOUT, "upstream_connect_timeout")                                             \
     X(END_FIRST_TOKEN_TIMEOUT, "upstream_first_token_timeout")                                     \
     X(END_IDLE_TIMEOUT, "upstream_idle_timeout")                                                   \
@@ -67,14 +67,14 @@ struct call_record {
     uint32_t node;
     uint32_t attempts;
     uint32_t fallbacks;
-    char model[RECORD_NAME_BYTES];    /* that answered, or was tried last */
+    char model[RECORD_NAME_BYTES]; /* that answered, or was tried last */
     char upstream[RECORD_NAME_BYTES];
     char upstream_id[RECORD_ID_BYTES]; /* the id in the upstream's answer */
     enum end_reason reason;
     int status; /* last HTTP status from the upstream, 0 for none */
     uint64_t start_us;
-    uint64_t slot_us;          /* the ledger gave a slot */
-    uint64_t first_byte_us;    /* response head of the last attempt */
+    uint64_t slot_us;       /* the ledger gave a slot */
+    uint64_t first_byte_us; /* response head of the last attempt */
     uint64_t first_content_us;
     uint64_t end_us;
     struct token_usage usage;
@@ -103,9 +103,9 @@ struct record {
     uint64_t request_bytes;
     uint64_t reply_bytes;
     uint32_t heartbeats;
-    uint32_t pauses; /* times a slow reader paused the upstream */
-    struct call_record call; /* the output node's */
-    uint32_t calls;          /* of all nodes, attempts counted */
+    uint32_t pauses;          /* times a slow reader paused the upstream */
+    struct call_record call;  /* the output node's */
+    uint32_t calls;           /* of all nodes, attempts counted */
     struct token_usage usage; /* sum over nodes */
 };
 
