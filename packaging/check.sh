@@ -66,7 +66,7 @@ step()
     if [ "$bad" -ne 0 ]; then
         failures="$failures, $name"
         [ $code -ne 124 ] || echo "   stopped after $limit s"
-        tail -n 80 "$log" | sed 's/^/   | /'
+        tail -n 200 "$log" | sed 's/^/   | /'
     fi
 }
 
@@ -99,15 +99,19 @@ step 600 "musl build" 'make_ FLAVOUR=musl all'
 step 600 "musl unit" 'make_ FLAVOUR=musl check'
 step 60 "musl program" '$BUILD/musl/sluice --version && ! readelf -l $BUILD/musl/sluice | grep INTERP'
 
+step 600 "musl e2e" 'make_ FLAVOUR=musl e2e E2E_JOBS=2 E2E="chat endpoints smuggling cancel"'
+
 step 600 "i386 libraries" 'packaging/i386.sh'
 step 600 "i386 build" 'make_ FLAVOUR=i386 all'
 step 600 "i386 unit" 'make_ FLAVOUR=i386 check'
 step 60 "i386 program" '$BUILD/i386/sluice --version'
+step 600 "i386 e2e" 'make_ FLAVOUR=i386 e2e E2E_JOBS=2 E2E="chat endpoints smuggling cancel"'
 
 step 900 "fuzz" 'make_ fuzz FUZZ_SECONDS=5'
 
 step 900 "e2e" 'make_ e2e'
-step 900 "e2e asan" 'make_ FLAVOUR=asan e2e'
+step 900 "e2e asan" 'make_ FLAVOUR=asan e2e E2E_JOBS=2'
+step 900 "e2e tsan" 'make_ FLAVOUR=tsan e2e E2E_JOBS=2 E2E="cancel slots life admin"'
 step 900 "official clients" 'make_ clients'
 step 900 "provider faults" 'make_ faults'
 
