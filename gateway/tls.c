@@ -17,10 +17,6 @@
 
 #define HAS_MBEDTLS_3 (MBEDTLS_VERSION_NUMBER >= 0x03000000)
 
-/* psa/crypto.h comes with ssl.h where TLS needs it. */
-#define NEEDS_PSA                                                                                  \
-    (HAS_MBEDTLS_3 && (defined(MBEDTLS_USE_PSA_CRYPTO) || defined(MBEDTLS_SSL_PROTO_TLS1_3)))
-
 enum { TICKET_LIFETIME_S = 24 * 3600 };
 
 struct tls_context {
@@ -133,7 +129,7 @@ static enum err load_files(struct tls_context *t, const char *cert_file, const c
 
 static int set_random(struct tls_context *t)
 {
-#if HAS_MBEDTLS_3
+#if HAS_MBEDTLS_3 && (defined(MBEDTLS_USE_PSA_CRYPTO) || defined(MBEDTLS_SSL_PROTO_TLS1_3))
     if (psa_crypto_init() != PSA_SUCCESS) {
         return MBEDTLS_ERR_SSL_HW_ACCEL_FAILED;
     }

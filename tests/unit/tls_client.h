@@ -12,6 +12,7 @@
 struct tls_client {
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context random;
+    mbedtls_x509_crt trusted;
     mbedtls_ssl_config config;
     mbedtls_ssl_context ssl;
     int fd;
@@ -54,16 +55,22 @@ static inline int client_verify(void *arg, mbedtls_x509_crt *crt, int depth, uin
 
 static inline bool is_wait(int rc)
 {
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    if (rc == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+        return true;
+    }
+#endif
     return rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 
 /* Prepared, not yet started: a test may still change `config`; client_start() follows. */
-static inline void client_init(struct tls_client *c, int fd)
+static inline void client_init(struct tls_client *c, int fd, const char *cert_file)
 {
     memset(c, 0, sizeof(*c));
     c->fd = fd;
     mbedtls_entropy_init(&c->entropy);
     mbedtls_ctr_drbg_init(&c->random);
+    mbedtls_x509_crt_init(&c->trusted);
     mbedtls_ssl_config_init(&c->config);
     mbedtls_ssl_init(&c->ssl);
     assert_int_equal(mbedtls_ctr_drbg_seed(&c->random, mbedtls_entropy_func, &c->entropy, NULL, 0),
@@ -73,6 +80,8 @@ static inline void client_init(struct tls_client *c, int fd)
                                                  MBEDTLS_SSL_PRESET_DEFAULT),
                      0);
     mbedtls_ssl_conf_rng(&c->config, mbedtls_ctr_drbg_random, &c->random);
+    assert_int_equal(mbedtls_x509_crt_parse_file(&c->trusted, cert_file), 0);
+    mbedtls_ssl_conf_ca_chain(&c->config, &c->trusted, NULL);
     mbedtls_ssl_conf_authmode(&c->config, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_verify(&c->config, client_verify, c);
 }
@@ -88,6 +97,7 @@ static inline void client_free(struct tls_client *c)
 {
     mbedtls_ssl_free(&c->ssl);
     mbedtls_ssl_config_free(&c->config);
+    mbedtls_x509_crt_free(&c->trusted);
     mbedtls_ctr_drbg_free(&c->random);
     mbedtls_entropy_free(&c->entropy);
 }

@@ -14,6 +14,9 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#include <psa/crypto.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +92,9 @@ static inline void tls_files_make(struct tls_files *f)
     mbedtls_ctr_drbg_context random;
     mbedtls_pk_context key;
     const char *place = getenv("TMPDIR");
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    assert_int_equal(psa_crypto_init(), PSA_SUCCESS);
+#endif
     mbedtls_entropy_init(&entropy);
     mbedtls_ctr_drbg_init(&random);
     assert_int_equal(mbedtls_ctr_drbg_seed(&random, mbedtls_entropy_func, &entropy, NULL, 0), 0);
