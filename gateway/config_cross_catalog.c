@@ -184,7 +184,10 @@ static void cross_models(struct catalog *c, const struct draft *draft, struct co
 {
     struct draft_model *list = draft->models.items;
     c->models = arena_array(&c->arena, draft->models.count, sizeof(*c->models));
-    for (size_t i = 0; i < draft->models.count && c->models; i++) {
+    if (!c->models) {
+        return; /* the arena is sour, which ends the load */
+    }
+    for (size_t i = 0; i < draft->models.count; i++) {
         cross_model(c, &list[i], i, faults);
         c->models[c->model_count++] = list[i].def;
     }

@@ -50,9 +50,13 @@ struct config_word {
 struct config_key {
     const char *path;
     enum config_type type;
-    enum config_base base;
-    size_t offset;
+    enum config_base base;      /* the value goes to this struct … */
     enum config_base item_base; /* KEY_LIST: of its items */
+    bool is_required;           /* where its list or map is there */
+    bool is_secret;             /* what stands there is never repeated */
+    bool can_be_off;            /* KEY_GROUP of durations: the word `off` makes them all 0 */
+    bool is_later;              /* named in the design, not built yet: using it is an error */
+    size_t offset;              /* … at this place */
     size_t item_bytes;
     const char *value;     /* the default, as it would stand in the file; NULL: see `otherwise` */
     const char *otherwise; /* what holds without the key, for a person; NULL with a default */
@@ -61,10 +65,6 @@ struct config_key {
     double max;
     const struct config_word *words;
     const char *help; /* sentences */
-    bool is_required; /* where its list or map is there */
-    bool is_secret;   /* what stands there is never repeated */
-    bool can_be_off;  /* KEY_GROUP of durations: the word `off` makes them all 0 */
-    bool is_later;    /* named in the design, not built yet: using it is an error */
 };
 
 const struct config_key *config_keys(size_t *count);

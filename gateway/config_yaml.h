@@ -8,7 +8,7 @@
 
 #include "cache/arena.h"
 
-enum { CONFIG_YAML_DEPTH_MAX = 16, CONFIG_YAML_NODES_MAX = 20000 };
+enum { CONFIG_YAML_DEPTH_MAX = 16, CONFIG_YAML_NODES_MAX = 50000 };
 
 enum config_node_kind { NODE_TEXT, NODE_LIST, NODE_MAP };
 
