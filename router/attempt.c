@@ -368,6 +368,11 @@ static void on_head(void *arg, const struct transfer_head *head)
     if (head->status < 200 || head->status > 299) {
         a->mode = MODE_ERROR;
         reply_buffer_init(&a->text, ERROR_CAP_BYTES);
+        if (head->status < 400 || head->status > 599) {
+            /* A redirect is not followed: the body and our key were meant for this upstream alone. */
+            fail_with(a, END_MALFORMED, 502,
+                      arena_printf(a->room, "the upstream answered with status %d", head->status));
+        }
         return;
     }
     if (head->content_encoding.n > 0 && !slice_ieq_text(head->content_encoding, "identity")) {

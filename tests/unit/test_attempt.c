@@ -206,6 +206,20 @@ static void a_providers_error_keeps_status_and_words(void **state)
     fixture_free(f);
 }
 
+static void a_status_that_is_no_answer_and_no_error_is_ours_to_report(void **state)
+{
+    static const int statuses[] = {302, 304, 600, 999};
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+        struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+        start(f, STREAM_REQUEST);
+        head(f, statuses[i], STREAM);
+        assert_string_equal(f->log, "end:upstream_malformed");
+        assert_int_equal(f->failure.status, 502);
+        fixture_free(f);
+    }
+}
+
 static void a_pause_refuses_further_bytes_and_stops_the_idle_clock(void **state)
 {
     struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
@@ -276,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_json_reply_is_delivered_whole),
         cmocka_unit_test(a_cut_json_reply_is_a_failure),
         cmocka_unit_test(a_providers_error_keeps_status_and_words),
+        cmocka_unit_test(a_status_that_is_no_answer_and_no_error_is_ours_to_report),
         cmocka_unit_test(a_pause_refuses_further_bytes_and_stops_the_idle_clock),
         cmocka_unit_test(silence_after_content_runs_into_the_idle_limit),
         cmocka_unit_test(after_done_the_framing_has_a_second_to_end),
