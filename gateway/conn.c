@@ -512,6 +512,9 @@ struct conn *conn_new(struct conn_host *host, int fd, const struct sockaddr *pee
     if (peer->sa_family != AF_UNIX) {
         /* Without it handshakes and streams stall for tens of milliseconds. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int) {1}, sizeof(int));
+        /* Else the kernel takes megabytes for a client that does not read, and nobody is paused. */
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int) {(int) limits->high_bytes},
+                   sizeof(int));
     }
     join_host(c);
     if (tls != NULL) {
