@@ -34,7 +34,7 @@ GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog con
 	config_files config_fill config_keys config_keys_text config_print config_print_json config_sample config_store \
 	config_value config_yaml \
 	settings front server app app_metrics body relay relay_limits \
-	listener sockaddr conn conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
+	listener sockaddr conn conn_events conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
 	session auth routes reply api api_models exchange \
 	sse_write gzip ident admin metrics log log_line metrics_write
 

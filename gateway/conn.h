@@ -28,7 +28,7 @@ enum conn_event {
     CONN_INPUT,   /* more bytes in conn_input() */
     CONN_DRAINED, /* output fell under the low mark after it was over the high one */
     CONN_SENT,    /* output is empty after conn_want_sent() */
-    CONN_GONE,    /* the peer closed, reset, broke TLS or a deadline ran out: the owner must conn_close */
+    CONN_GONE,    /* the peer left, broke TLS or a deadline ran out: the owner must conn_close */
 };
 
 enum conn_reason {
@@ -82,19 +82,20 @@ struct conn_host {
 enum {
     CONN_SCRATCH_BYTES = 64 * 1024,
     CONN_TURN_BYTES = 64 * 1024,
-    CONN_TURN_HANDSHAKE_US = 1000, /* no further handshake step begins in a turn that spent so much */
+    CONN_TURN_HANDSHAKE_US = 1000, /* no handshake step begins in a turn that has spent so much */
 };
 
 void conn_host_init(struct conn_host *h, struct event_base *base, struct loop *loop);
-void conn_host_fini(struct conn_host *h); /* aborts those that are left: their owners must be gone */
+/* Aborts the connections that are left: their owners must be gone. */
+void conn_host_fini(struct conn_host *h);
 
 /* Takes the fd (nonblocking, close-on-exec; also on failure) and sets TCP_NODELAY. `tls` NULL: plain;
  * else the connection takes a reference. The owner's `arg` must outlive conn_close. NULL: no memory. */
-struct conn *conn_new(struct conn_host *host, int fd, const struct sockaddr *peer, socklen_t peer_len,
-                      struct tls_context *tls, const struct conn_limits *limits,
+struct conn *conn_new(struct conn_host *host, int fd, const struct sockaddr *peer,
+                      socklen_t peer_len, struct tls_context *tls, const struct conn_limits *limits,
                       const struct conn_owner *owner, void *arg);
 
-struct evbuffer *conn_input(struct conn *c);  /* the owner drains it */
+struct evbuffer *conn_input(struct conn *c); /* the owner drains it */
 /* Add bytes here, then call conn_flush: it sends what the socket takes now (at most CONN_TURN_BYTES a
  * turn, so that a fast reader cannot hold the loop) and waits for writability with the rest. Never calls
  * the owner before it returns: a failure that it finds is posted as CONN_GONE. */
@@ -109,7 +110,8 @@ bool conn_is_full(const struct conn *c); /* output at or over the high mark */
 void conn_set_input_cap(struct conn *c, size_t bytes);
 void conn_resume_input(struct conn *c);
 
-void conn_want_sent(struct conn *c); /* one CONN_SENT when output is empty, posted if it is already */
+/* One CONN_SENT when output is empty, posted if it is already. */
+void conn_want_sent(struct conn *c);
 
 /* Polite: sends what is in output, close_notify, shutdown(SHUT_WR), reads and drops up to a bound for
  * two seconds at most (so that the peer gets the reply rather than a reset), closes. The owner gets no
@@ -122,6 +124,6 @@ bool conn_is_tls(const struct conn *c);
 bool conn_is_loopback(const struct conn *c); /* the peer is on this machine; unix sockets too */
 enum conn_reason conn_reason(const struct conn *c);
 const char *conn_detail(const struct conn *c); /* why TLS failed, for the log; else "" */
-const char *conn_peer(const struct conn *c); /* "127.0.0.1:4711", for the log */
+const char *conn_peer(const struct conn *c);   /* "127.0.0.1:4711", for the log */
 
 #endif

@@ -88,8 +88,15 @@ struct conn {
     char peer[SOCKADDR_TEXT_BYTES];
 };
 
-/* ---- conn.c, for conn_close.c ---- */
+/* ---- conn.c ---- */
 
+void conn_free(struct conn *c);
+
+/* ---- conn_events.c: what happens on the socket, and telling the owner ---- */
+
+void conn_init_events(struct conn *c);
+void conn_on_again(evutil_socket_t fd, short what, void *arg); /* of the host's again_event */
+void conn_update_reading(struct conn *c); /* reads or not, as the room in input says */
 /* False: the event could not be added (no memory in the kernel). */
 bool conn_set_reading(struct conn *c, bool on);
 /* After `write` or `finish` with something left: waits for the socket, with the send deadline, which
@@ -98,7 +105,7 @@ void conn_await_output(struct conn *c, enum conn_io io, bool progress);
 void conn_silence(struct conn *c);   /* no event and no timer from here on */
 void conn_end_begin(struct conn *c); /* leaves BEGIN: keeps the count of handshakes */
 
-/* ---- conn_close.c, for conn.c: the states FLUSH and LINGER ---- */
+/* ---- conn_close.c: the states FLUSH and LINGER ---- */
 
 void conn_bury(struct conn *c);
 void conn_goodbye_readable(struct conn *c);

@@ -20,7 +20,7 @@ enum http1_method {
 };
 
 struct http1_field {
-    struct slice name; /* as sent */
+    struct slice name;  /* as sent */
     struct slice value; /* outer white space removed */
 };
 
@@ -67,9 +67,19 @@ bool http1_list_has(struct slice list, const char *token); /* the same of one fi
 
 /* Chunked decoder. Extensions are skipped, trailers read and dropped, both bounded; sizes are hex
  * digits only, at most 15 of them. */
-enum http1_chunk_state { HTTP1_CHUNK_SIZE, HTTP1_CHUNK_EXTENSION, HTTP1_CHUNK_SIZE_LF,
-    HTTP1_CHUNK_DATA, HTTP1_CHUNK_DATA_CR, HTTP1_CHUNK_DATA_LF, HTTP1_CHUNK_TRAILER,
-    HTTP1_CHUNK_TRAILER_VALUE, HTTP1_CHUNK_TRAILER_LF, HTTP1_CHUNK_END_LF, HTTP1_CHUNK_OVER };
+enum http1_chunk_state {
+    HTTP1_CHUNK_SIZE,
+    HTTP1_CHUNK_EXTENSION,
+    HTTP1_CHUNK_SIZE_LF,
+    HTTP1_CHUNK_DATA,
+    HTTP1_CHUNK_DATA_CR,
+    HTTP1_CHUNK_DATA_LF,
+    HTTP1_CHUNK_TRAILER,
+    HTTP1_CHUNK_TRAILER_VALUE,
+    HTTP1_CHUNK_TRAILER_LF,
+    HTTP1_CHUNK_END_LF,
+    HTTP1_CHUNK_OVER
+};
 
 struct http1_chunked {
     enum http1_chunk_state state;

@@ -23,7 +23,8 @@ struct listener_address {
     socklen_t length;
     bool is_unix;
 };
-enum err listener_parse(const char *text, struct listener_address *out, struct errbuf *err) MUST_CHECK;
+enum err listener_parse(const char *text, struct listener_address *out,
+                        struct errbuf *err) MUST_CHECK;
 
 /* Binds and listens. `reuse_port`: several listeners share the port (fronts). A unix socket is made with
  * mode 0600; a stale one is removed after a connect() has shown that nobody answers. The error says

@@ -43,7 +43,8 @@ bool tls_has_pending(const struct tls_session *s);
 /* TLS_DONE: *put bytes (> 0) are with the kernel. At most TLS_RECORD_BYTES a call. After TLS_WANT_* call
  * again with the same bytes, and more behind them if there are: those that mbedTLS has taken already are
  * not sent twice. */
-enum tls_result tls_write(struct tls_session *s, const void *from, size_t n, size_t *put) MUST_CHECK;
+enum tls_result tls_write(struct tls_session *s, const void *from, size_t n,
+                          size_t *put) MUST_CHECK;
 enum { TLS_RECORD_BYTES = 16 * 1024 };
 /* After the last tls_write is done. */
 enum tls_result tls_close_notify(struct tls_session *s) MUST_CHECK;
