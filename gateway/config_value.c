@@ -1,5 +1,6 @@
 #include "gateway/config_value.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +102,7 @@ bool config_value_number(struct slice text, double *number)
     }
     copy[text.n] = '\0';
     *number = strtod(copy, &end);
-    return *end == '\0' && is_digit(end[-1]) && *number <= 1e300;
+    return *end == '\0' && is_digit(end[-1]) && *number <= DBL_MAX;
 }
 
 bool config_value_bool(struct slice text, bool *value)

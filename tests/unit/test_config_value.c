@@ -100,25 +100,13 @@ static void numbers(void **state)
 
 static void no_numbers(void **state)
 {
-    static const char *const cases[] = {"",
-                                        "-1",
-                                        "+1",
-                                        ".5",
-                                        "5.",
-                                        "1e",
-                                        "1e+",
-                                        "0x10",
-                                        "inf",
-                                        "nan",
-                                        "1,5",
-                                        "1_0",
-                                        "1 ",
-                                        "1e400",
-                                        "1e301",
-                                        "1e9x",
-                                        "--",
-                                        "1..2",
-                                        "10000000000000000000000000000000"};
+    static const char *const cases[] = {
+        "",     "-1",    "+1",   ".5",
+        "5.",   "1e",    "1e+",  "0x10",
+        "inf",  "nan",   "1,5",  "1_0",
+        "1 ",   "1e309",
+
+        "1e9x", "--",    "1..2", "10000000000000000000000000000000"};
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         double number;
