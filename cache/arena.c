@@ -88,7 +88,7 @@ void *arena_array(struct arena *a, size_t count, size_t bytes)
 
 struct slice arena_dup_slice(struct arena *a, struct slice s)
 {
-    char *copy = take(a, s.n + 1);
+    char *copy = take(a, s.n < SIZE_MAX ? s.n + 1 : SIZE_MAX);
     if (!copy) {
         return SLICE_NONE;
     }

@@ -6,140 +6,110 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum err bad(const struct span_scan *s, struct span_error *error)
+/* ---- whole texts ---- */
+
+/* `at` is behind the value, NULL when it was wrong. */
+static enum err finish(struct span_scan *s, struct slice text, const char *at,
+                       struct span_error *error)
 {
-    *error = (struct span_error) {(size_t) (s->at - s->begin), s->what};
+    if (at) {
+        at = span_scan_space(s, at);
+        if (at == s->end) {
+            return ERR_NONE;
+        }
+        span_scan_fail(s, at, "unexpected bytes after the value");
+    }
+    *error = (struct span_error) {(size_t) (s->failed_at - text.p), s->what};
     return ERR_INPUT;
 }
 
-static struct span_scan scan_of(struct slice text)
+/* No bytes may come with a null pointer, and nothing may be added to that, not even 0. */
+static struct slice not_null(struct slice text)
 {
-    return (struct span_scan) {text.p, text.p, text.p + text.n, NULL};
-}
-
-static enum err at_end(struct span_scan *s, struct span_error *error)
-{
-    span_skip_space(s);
-    if (s->at != s->end) {
-        s->what = "unexpected bytes after the value";
-        return bad(s, error);
-    }
-    return ERR_NONE;
+    return text.n > 0 ? text : SLICE_LIT("");
 }
 
 enum err span_check(struct slice text, struct span_error *error)
 {
-    struct span_scan s = scan_of(text);
+    text = not_null(text);
+    struct span_scan s = {.end = text.p + text.n};
     enum span_type type;
-    span_skip_space(&s);
-    if (!span_scan_value(&s, SPAN_DEPTH_MAX, &type)) {
-        return bad(&s, error);
-    }
-    return at_end(&s, error);
+    const char *at = span_scan_value(&s, span_scan_space(&s, text.p), SPAN_DEPTH_MAX, &type);
+    return finish(&s, text, at, error);
 }
 
 /* ---- members ---- */
 
-static bool key_is(struct slice key, const char *name)
+struct wanted {
+    const char *const *names;
+    size_t count;
+    struct span_value *out;
+};
+
+/* One member; `at` is where its key must be. */
+static const char *scan_member(struct span_scan *s, const char *at, const struct wanted *wanted)
 {
-    struct slice inside = {key.p + 1, key.n - 2};
-    size_t n = strlen(name);
-    if (inside.n == n) {
-        return memcmp(inside.p, name, n) == 0;
+    struct slice key;
+    struct span_value value;
+    const char *begin = at;
+    const char *first = span_scan_key(s, at, &key);
+    if (!first) {
+        return NULL;
     }
-    /* Only an escape can make a longer spelling of the same name. */
-    return inside.n > n && memchr(inside.p, '\\', inside.n) != NULL && span_string_eq(key, name);
+    size_t i = span_name_index(key, wanted->names, wanted->count);
+    at = span_scan_value(s, first, SPAN_DEPTH_MAX - 1, &value.type);
+    if (!at || i == wanted->count) {
+        return at;
+    }
+    if (wanted->out[i].type != SPAN_ABSENT) {
+        return span_scan_fail(s, begin, "duplicate member");
+    }
+    value.text = (struct slice) {first, (size_t) (at - first)};
+    value.member = (struct slice) {begin, (size_t) (at - begin)};
+    wanted->out[i] = value;
+    return at;
 }
 
-static size_t wanted_index(struct slice key, const char *const names[], size_t count)
+/* `at` is behind the opening brace. */
+static const char *scan_members(struct span_scan *s, const char *at, const struct wanted *wanted)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (key_is(key, names[i])) {
-            return i;
-        }
+    at = span_scan_space(s, at);
+    if (at < s->end && *at == '}') {
+        return at + 1;
     }
-    return count;
-}
-
-/* One member; `at` is its key. `wanted` gets its place among the names. */
-static bool scan_member(struct span_scan *s, const char *const names[], size_t count,
-                        struct span_value *value, size_t *wanted)
-{
-    const char *key = s->at;
-    if (s->at == s->end || *s->at != '"') {
-        s->what = "expected a member's name";
-        return false;
-    }
-    if (!span_scan_string(s)) {
-        return false;
-    }
-    *wanted = wanted_index((struct slice) {key, (size_t) (s->at - key)}, names, count);
-    span_skip_space(s);
-    if (s->at == s->end || *s->at != ':') {
-        s->what = "expected ':'";
-        return false;
-    }
-    s->at++;
-    span_skip_space(s);
-    const char *start = s->at;
-    if (!span_scan_value(s, SPAN_DEPTH_MAX - 1, &value->type)) {
-        return false;
-    }
-    value->text = (struct slice) {start, (size_t) (s->at - start)};
-    value->member = (struct slice) {key, (size_t) (s->at - key)};
-    return true;
-}
-
-static bool scan_members(struct span_scan *s, const char *const names[], size_t count,
-                         struct span_value out[])
-{
     for (;;) {
-        struct span_value value;
-        size_t wanted;
-        const char *key = s->at;
-        if (!scan_member(s, names, count, &value, &wanted)) {
-            return false;
+        at = scan_member(s, at, wanted);
+        if (!at) {
+            return NULL;
         }
-        if (wanted < count && out[wanted].type != SPAN_ABSENT) {
-            s->at = key;
-            s->what = "duplicate member";
-            return false;
+        at = span_scan_space(s, at);
+        if (at == s->end) {
+            return span_scan_fail(s, at, "unfinished array or object");
         }
-        if (wanted < count) {
-            out[wanted] = value;
+        if (*at == '}') {
+            return at + 1;
         }
-        span_skip_space(s);
-        if (s->at < s->end && *s->at == '}') {
-            s->at++;
-            return true;
+        if (*at != ',') {
+            return span_scan_fail(s, at, "expected ',' or '}'");
         }
-        if (s->at == s->end || *s->at != ',') {
-            s->what = s->at == s->end ? "unfinished array or object" : "expected ',' or '}'";
-            return false;
-        }
-        s->at++;
-        span_skip_space(s);
+        at = span_scan_space(s, at + 1);
     }
 }
 
 enum err span_object(struct slice text, const char *const names[], size_t count,
                      struct span_value out[], struct span_error *error)
 {
-    struct span_scan s = scan_of(text);
+    text = not_null(text);
+    struct span_scan s = {.end = text.p + text.n};
+    struct wanted wanted = {names, count, out};
     memset(out, 0, count * sizeof(*out));
-    span_skip_space(&s);
-    if (s.at == s.end || *s.at != '{') {
-        s.what = "expected an object";
-        return bad(&s, error);
+    const char *at = span_scan_space(&s, text.p);
+    if (at < s.end && *at == '{') {
+        at = scan_members(&s, at + 1, &wanted);
+    } else {
+        at = span_scan_fail(&s, at, "expected an object");
     }
-    s.at++;
-    span_skip_space(&s);
-    if (s.at < s.end && *s.at == '}') {
-        s.at++;
-    } else if (!scan_members(&s, names, count, out)) {
-        return bad(&s, error);
-    }
-    return at_end(&s, error);
+    return finish(&s, text, at, error);
 }
 
 /* ---- numbers ---- */
@@ -151,8 +121,8 @@ bool span_to_u64(const struct span_value *v, uint64_t *out)
 
 bool span_to_double(const struct span_value *v, double *out)
 {
-    char text[64];
-    if (v->type != SPAN_NUMBER || v->text.n >= sizeof(text)) {
+    char text[SPAN_NUMBER_MAX + 1]; /* strtod needs a terminator */
+    if (v->type != SPAN_NUMBER || v->text.n > SPAN_NUMBER_MAX) {
         return false;
     }
     memcpy(text, v->text.p, v->text.n);

@@ -10,7 +10,10 @@
 
 #include "cache/base.h"
 
-enum { SPAN_DEPTH_MAX = 128 };
+enum {
+    SPAN_DEPTH_MAX = 128,  /* arrays and objects in one another */
+    SPAN_NUMBER_MAX = 320, /* bytes of a number that span_to_double() still reads */
+};
 
 enum span_type {
     SPAN_ABSENT = 0,
@@ -31,7 +34,7 @@ struct span_value {
 };
 
 struct span_error {
-    size_t offset; /* byte in the text */
+    size_t offset;    /* byte in the text */
     const char *what; /* static text: "expected a value", "invalid UTF-8", ... */
 };
 
@@ -64,7 +67,8 @@ size_t span_decode(struct slice string, char *out, size_t cap);
 bool span_plain(struct slice string, struct slice *inside);
 bool span_string_eq(struct slice string, const char *text); /* after unescaping */
 
-/* Numbers that we do read. False when the value is no number or not representable. */
+/* Numbers that we do read. False when the value is no number or not representable: for u64
+ * anything but plain digits, for double an overflow or more than SPAN_NUMBER_MAX bytes. */
 bool span_to_u64(const struct span_value *v, uint64_t *out) MUST_CHECK;
 bool span_to_double(const struct span_value *v, double *out) MUST_CHECK;
 

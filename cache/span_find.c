@@ -1,24 +1,26 @@
 #include "cache/span.h"
 
+#include "cache/span_scan.h"
+
 #include <string.h>
 
-/* Walking over text that has been validated: bytes are trusted to be well formed, so a string ends at
- * the first quote without a backslash before it and a container where its brackets balance. */
+/* Walking over text that has been validated: bytes are trusted to be well formed, so a string
+ * ends at the first quote without a backslash before it and a container where its brackets
+ * balance. */
 
 static const char *skip_space(const char *at)
 {
-    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') {
+    while (span_is_space(*at)) {
         at++;
     }
     return at;
 }
 
-/* A quote ends the string unless the backslashes right before it are odd in number. */
-static const char *skip_string(const char *at, const char *end)
+/* From the first quote on that ends the string at `begin`, behind its opening quote: one with an
+ * even number of backslashes right before it. */
+static const char *skip_long_string(const char *begin, const char *from, const char *end)
 {
-    const char *begin = at + 1;
-    const char *quote = begin;
-    for (;;) {
+    for (const char *quote = from;; quote++) {
         quote = memchr(quote, '"', (size_t) (end - quote));
         const char *slash = quote;
         while (slash > begin && slash[-1] == '\\') {
@@ -27,34 +29,48 @@ static const char *skip_string(const char *at, const char *end)
         if ((quote - slash) % 2 == 0) {
             return quote + 1;
         }
-        quote++;
     }
+}
+
+/* Keys and most values are shorter than a call is worth. */
+static inline const char *skip_string(const char *at, const char *end)
+{
+    const char *begin = at + 1;
+    at = begin;
+    while (end - at >= 8 && at - begin < 32) {
+        uint64_t v = span_load(at);
+        uint64_t marks = span_marks(v, '"') | span_marks(v, '\\');
+        if (marks != 0) {
+            at += span_first_mark(marks);
+            return *at == '"' ? at + 1 : skip_long_string(begin, at, end);
+        }
+        at += 8;
+    }
+    return skip_long_string(begin, at, end);
 }
 
 static const char *skip_container(const char *at, const char *end)
 {
-    size_t depth = 0;
+    static const signed char steps[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1};
+    int depth = 0;
     for (;;) {
-        switch (*at) {
-        case '"':
+        if (*at == '"') {
             at = skip_string(at, end);
             continue;
-        case '{':
-        case '[':
-            depth++;
-            break;
-        case '}':
-        case ']':
-            depth--;
-            if (depth == 0) {
-                return at + 1;
-            }
-            break;
-        default:
-            break;
         }
+        depth += steps[(unsigned char) *at++];
+        if (depth == 0) {
+            return at;
+        }
+    }
+}
+
+static const char *skip_number(const char *at, const char *end)
+{
+    while (at < end && *at != ',' && *at != ']' && *at != '}' && !span_is_space(*at)) {
         at++;
     }
+    return at;
 }
 
 static const char *skip_value(const char *at, const char *end, enum span_type *type)
@@ -80,10 +96,7 @@ static const char *skip_value(const char *at, const char *end, enum span_type *t
         return at + 4;
     default:
         *type = SPAN_NUMBER;
-        while (at < end && (strchr("+-.eE", *at) != NULL || (*at >= '0' && *at <= '9'))) {
-            at++;
-        }
-        return at;
+        return skip_number(at, end);
     }
 }
 
@@ -122,11 +135,9 @@ void span_find(struct slice object, const char *const names[], size_t count,
     struct span_value value;
     memset(out, 0, count * sizeof(*out));
     while (span_next(object, &cursor, &key, &value)) {
-        for (size_t i = 0; i < count; i++) {
-            if (out[i].type == SPAN_ABSENT && span_string_eq(key, names[i])) {
-                out[i] = value;
-                break;
-            }
+        size_t i = span_name_index(key, names, count);
+        if (i < count && out[i].type == SPAN_ABSENT) {
+            out[i] = value; /* of members with the same name the first */
         }
     }
 }

@@ -2,25 +2,42 @@
 
 #include <string.h>
 
-static bool fail(struct span_scan *s, const char *what)
+const char *span_scan_fail(struct span_scan *s, const char *at, const char *what)
 {
+    s->failed_at = at;
     s->what = what;
-    return false;
+    return NULL;
 }
 
 /* ---- strings ---- */
 
-/* Eight bytes at a time: true when one of them is a quote, a backslash, a control byte or not ASCII.
- * (x - 0x01…) & ~x & 0x80… marks the zero bytes of x; Warren, Hacker's Delight, 6-1.) */
-static bool has_special(const char *p)
+/* Quotes, backslashes, control bytes and what is not ASCII. The lowest mark is right as in
+ * span_marks(), and there is none where nothing is special. */
+static inline uint64_t special_marks(uint64_t v)
 {
-    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
-    uint64_t v;
-    memcpy(&v, p, sizeof(v));
-    uint64_t quote = v ^ (ones * '"');
-    uint64_t slash = v ^ (ones * '\\');
-    uint64_t zero = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v);
-    return ((zero | v) & highs) != 0;
+    uint64_t control = (v - SPAN_ONES * 0x20) & ~v;
+    return span_marks(v, '"') | span_marks(v, '\\') | ((control | v) & SPAN_HIGHS);
+}
+
+static inline bool is_special(unsigned char c)
+{
+    return c == '"' || c == '\\' || c < 0x20 || c >= 0x80;
+}
+
+/* To the first special byte, or to the end. */
+static inline const char *skip_plain(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        uint64_t marks = special_marks(span_load(at));
+        if (marks != 0) {
+            return at + span_first_mark(marks);
+        }
+        at += 8;
+    }
+    while (at < end && !is_special((unsigned char) *at)) {
+        at++;
+    }
+    return at;
 }
 
 static int hex_value(char c)
@@ -33,298 +50,285 @@ static int hex_value(char c)
 }
 
 /* `at` is behind "\u". */
-static bool scan_hex4(struct span_scan *s, unsigned *unit)
+static const char *scan_hex4(struct span_scan *s, const char *at, unsigned *unit)
 {
     *unit = 0;
-    for (int i = 0; i < 4; i++) {
-        int digit = s->at < s->end ? hex_value(*s->at) : -1;
+    for (int i = 0; i < 4; i++, at++) {
+        int digit = at < s->end ? hex_value(*at) : -1;
         if (digit < 0) {
-            return fail(s, "expected four hex digits after \\u");
+            return span_scan_fail(s, at, "expected four hex digits after \\u");
         }
         *unit = *unit << 4 | (unsigned) digit;
-        s->at++;
     }
-    return true;
+    return at;
 }
 
-static bool scan_unicode_escape(struct span_scan *s)
+/* `at` is behind "\u". A surrogate counts only as a pair of escapes. */
+static const char *scan_unicode_escape(struct span_scan *s, const char *at)
 {
     unsigned high, low;
-    if (!scan_hex4(s, &high)) {
-        return false;
+    at = scan_hex4(s, at, &high);
+    if (!at || high < 0xD800 || high > 0xDFFF) {
+        return at;
     }
-    if (high >= 0xDC00 && high <= 0xDFFF) {
-        return fail(s, "lone low surrogate");
+    if (high >= 0xDC00) {
+        return span_scan_fail(s, at, "lone low surrogate");
     }
-    if (high < 0xD800 || high > 0xDBFF) {
-        return true;
+    if (s->end - at < 2 || at[0] != '\\' || at[1] != 'u') {
+        return span_scan_fail(s, at, "lone high surrogate");
     }
-    if (s->end - s->at < 2 || s->at[0] != '\\' || s->at[1] != 'u') {
-        return fail(s, "lone high surrogate");
+    at = scan_hex4(s, at + 2, &low);
+    if (at && (low < 0xDC00 || low > 0xDFFF)) {
+        return span_scan_fail(s, at, "lone high surrogate");
     }
-    s->at += 2;
-    if (!scan_hex4(s, &low)) {
-        return false;
-    }
-    return low >= 0xDC00 && low <= 0xDFFF ? true : fail(s, "lone high surrogate");
+    return at;
 }
 
-/* `at` is the backslash. */
-static bool scan_escape(struct span_scan *s)
+/* `at` is behind the backslash. A table and no switch: its jump would be guessed wrong in prose. */
+static const char *scan_escape(struct span_scan *s, const char *at)
 {
-    s->at++;
-    if (s->at == s->end) {
-        return fail(s, "unfinished string");
+    static const bool is_short[256] = {['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+                                       ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true};
+    if (at == s->end) {
+        return span_scan_fail(s, at, "unfinished string");
     }
-    switch (*s->at++) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return true;
-    case 'u':
-        return scan_unicode_escape(s);
-    default:
-        s->at--;
-        return fail(s, "unknown escape");
+    if (is_short[(unsigned char) *at]) {
+        return at + 1;
     }
+    return *at == 'u' ? scan_unicode_escape(s, at + 1) : span_scan_fail(s, at, "unknown escape");
 }
 
-/* One code point of more than one byte. The bounds on the second byte refuse overlong forms, surrogates
- * and what lies above U+10FFFF (Unicode, table 3-7). */
-static bool scan_utf8(struct span_scan *s)
+/* The bounds on the second byte refuse overlong forms, surrogates and what lies above U+10FFFF
+ * (Unicode, table 3-7). */
+size_t span_utf8_length(const char *text, size_t left)
 {
-    const unsigned char *p = (const unsigned char *) s->at;
-    size_t left = (size_t) (s->end - s->at);
-    unsigned char low = 0x80, high = 0xBF;
-    size_t n;
-    if (p[0] >= 0xC2 && p[0] <= 0xDF) {
-        n = 2;
-    } else if (p[0] >= 0xE0 && p[0] <= 0xEF) {
-        n = 3;
-        low = p[0] == 0xE0 ? 0xA0 : 0x80;
-        high = p[0] == 0xED ? 0x9F : 0xBF;
-    } else if (p[0] >= 0xF0 && p[0] <= 0xF4) {
-        n = 4;
-        low = p[0] == 0xF0 ? 0x90 : 0x80;
-        high = p[0] == 0xF4 ? 0x8F : 0xBF;
-    } else {
-        return fail(s, "invalid UTF-8");
+    const unsigned char *p = (const unsigned char *) text;
+    size_t n = p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    if (n == 0 || left < n) {
+        return 0;
     }
-    if (left < n || p[1] < low || p[1] > high) {
-        return fail(s, "invalid UTF-8");
+    unsigned char low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
+    if (p[1] < low || p[1] > high) {
+        return 0;
     }
     for (size_t i = 2; i < n; i++) {
         if (p[i] < 0x80 || p[i] > 0xBF) {
-            return fail(s, "invalid UTF-8");
+            return 0;
         }
     }
-    s->at += n;
-    return true;
+    return n;
 }
 
-bool span_scan_string(struct span_scan *s)
+/* `at` is behind the opening quote. */
+static const char *scan_string(struct span_scan *s, const char *at)
 {
-    s->at++;
     for (;;) {
-        while (s->end - s->at >= 8 && !has_special(s->at)) {
-            s->at += 8;
+        at = skip_plain(at, s->end);
+        if (at == s->end) {
+            return span_scan_fail(s, at, "unfinished string");
         }
-        if (s->at == s->end) {
-            return fail(s, "unfinished string");
-        }
-        unsigned char c = (unsigned char) *s->at;
+        unsigned char c = (unsigned char) *at;
         if (c == '"') {
-            s->at++;
-            return true;
+            return at + 1;
         }
         if (c == '\\') {
-            if (!scan_escape(s)) {
-                return false;
+            at = scan_escape(s, at + 1);
+            if (!at) {
+                return NULL;
             }
         } else if (c < 0x20) {
-            return fail(s, "control byte in a string");
-        } else if (c < 0x80) {
-            s->at++;
-        } else if (!scan_utf8(s)) {
-            return false;
+            return span_scan_fail(s, at, "control byte in a string");
+        } else {
+            size_t n = span_utf8_length(at, (size_t) (s->end - at));
+            if (n == 0) {
+                return span_scan_fail(s, at, "invalid UTF-8");
+            }
+            at += n;
         }
     }
 }
 
 /* ---- numbers and words ---- */
 
-static bool is_digit_at(const struct span_scan *s)
+static inline bool is_digit_at(const struct span_scan *s, const char *at)
 {
-    return s->at < s->end && *s->at >= '0' && *s->at <= '9';
+    return at < s->end && *at >= '0' && *at <= '9';
 }
 
-static bool scan_digits(struct span_scan *s)
+static const char *scan_digits(struct span_scan *s, const char *at)
 {
-    if (!is_digit_at(s)) {
-        return fail(s, "expected a digit");
+    if (!is_digit_at(s, at)) {
+        return span_scan_fail(s, at, "expected a digit");
     }
-    while (is_digit_at(s)) {
-        s->at++;
+    while (is_digit_at(s, at)) {
+        at++;
     }
-    return true;
+    return at;
 }
 
-static bool scan_number(struct span_scan *s)
+static const char *scan_number(struct span_scan *s, const char *at)
 {
-    if (*s->at == '-') {
-        s->at++;
+    if (*at == '-') {
+        at++;
     }
-    bool zero = s->at < s->end && *s->at == '0';
-    if (!zero && !scan_digits(s)) {
-        return false;
+    if (at < s->end && *at == '0') {
+        at++; /* no digit may follow: then what follows is no comma or bracket either */
+    } else {
+        at = scan_digits(s, at);
     }
-    if (zero) {
-        s->at++; /* no digit may follow: then what follows is no comma or bracket either */
+    if (at && at < s->end && *at == '.') {
+        at = scan_digits(s, at + 1);
     }
-    if (s->at < s->end && *s->at == '.') {
-        s->at++;
-        if (!scan_digits(s)) {
-            return false;
+    if (at && at < s->end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < s->end && (*at == '+' || *at == '-')) {
+            at++;
         }
+        at = scan_digits(s, at);
     }
-    if (s->at < s->end && (*s->at == 'e' || *s->at == 'E')) {
-        s->at++;
-        if (s->at < s->end && (*s->at == '+' || *s->at == '-')) {
-            s->at++;
-        }
-        return scan_digits(s);
-    }
-    return true;
+    return at;
 }
 
-static bool scan_word(struct span_scan *s, const char *word, size_t n)
+static const char *scan_word(struct span_scan *s, const char *at, struct slice word)
 {
-    if ((size_t) (s->end - s->at) < n || memcmp(s->at, word, n) != 0) {
-        return fail(s, "expected a value");
+    if ((size_t) (s->end - at) < word.n || memcmp(at, word.p, word.n) != 0) {
+        return span_scan_fail(s, at, "expected a value");
     }
-    s->at += n;
-    return true;
+    return at + word.n;
 }
 
 /* ---- values ---- */
 
-static bool scan_scalar(struct span_scan *s, enum span_type *type)
+static const char *scan_scalar(struct span_scan *s, const char *at, enum span_type *type)
 {
-    switch (*s->at) {
+    switch (*at) {
     case '"':
         *type = SPAN_STRING;
-        return span_scan_string(s);
+        return scan_string(s, at + 1);
     case 't':
         *type = SPAN_TRUE;
-        return scan_word(s, "true", 4);
+        return scan_word(s, at, SLICE_LIT("true"));
     case 'f':
         *type = SPAN_FALSE;
-        return scan_word(s, "false", 5);
+        return scan_word(s, at, SLICE_LIT("false"));
     case 'n':
         *type = SPAN_NULL;
-        return scan_word(s, "null", 4);
+        return scan_word(s, at, SLICE_LIT("null"));
     default:
-        if (*s->at == '-' || (*s->at >= '0' && *s->at <= '9')) {
+        if (*at == '-' || is_digit_at(s, at)) {
             *type = SPAN_NUMBER;
-            return scan_number(s);
+            return scan_number(s, at);
         }
-        return fail(s, "expected a value");
+        return span_scan_fail(s, at, "expected a value");
     }
 }
 
-/* A key and its colon; `at` is where the key must begin. */
-static bool scan_key(struct span_scan *s)
+const char *span_scan_key(struct span_scan *s, const char *at, struct slice *key)
 {
-    if (s->at == s->end || *s->at != '"') {
-        return fail(s, "expected a member's name");
+    const char *begin = at;
+    if (at == s->end || *at != '"') {
+        return span_scan_fail(s, at, "expected a member's name");
     }
-    if (!span_scan_string(s)) {
-        return false;
+    at = scan_string(s, at + 1);
+    if (!at) {
+        return NULL;
     }
-    span_skip_space(s);
-    if (s->at == s->end || *s->at != ':') {
-        return fail(s, "expected ':'");
+    *key = (struct slice) {begin, (size_t) (at - begin)};
+    at = span_scan_space(s, at);
+    if (at == s->end || *at != ':') {
+        return span_scan_fail(s, at, "expected ':'");
     }
-    s->at++;
-    span_skip_space(s);
-    return true;
+    return span_scan_space(s, at + 1);
 }
 
-/* After a value inside a container: over closers, to the next value's first byte. *depth becomes 0 when
- * the outermost container has closed. */
-static bool scan_onward(struct span_scan *s, const char *closers, unsigned *depth)
+/* After a value inside a container: over closers, to the next value's first byte. *depth becomes
+ * 0 when the outermost container has closed. */
+static const char *scan_onward(struct span_scan *s, const char *at, const char *closers,
+                               unsigned *depth)
 {
+    struct slice key;
     while (*depth > 0) {
-        span_skip_space(s);
-        if (s->at == s->end) {
-            return fail(s, "unfinished array or object");
-        }
         char closer = closers[*depth - 1];
-        if (*s->at == closer) {
-            s->at++;
-            (*depth)--;
-        } else if (*s->at == ',') {
-            s->at++;
-            span_skip_space(s);
-            return closer == '}' ? scan_key(s) : true;
-        } else {
-            return fail(s, closer == '}' ? "expected ',' or '}'" : "expected ',' or ']'");
+        at = span_scan_space(s, at);
+        if (at == s->end) {
+            return span_scan_fail(s, at, "unfinished array or object");
         }
+        if (*at == ',') {
+            at = span_scan_space(s, at + 1);
+            return closer == '}' ? span_scan_key(s, at, &key) : at;
+        }
+        if (*at != closer) {
+            return span_scan_fail(s, at,
+                                  closer == '}' ? "expected ',' or '}'" : "expected ',' or ']'");
+        }
+        at++;
+        (*depth)--;
     }
-    return true;
+    return at;
 }
 
-/* Enters the container at `at`. *is_empty: it has closed already. */
-static bool enter(struct span_scan *s, bool *is_empty)
+/* Enters the container at `at`, to its first value. *is_empty: it has closed already. */
+static const char *enter(struct span_scan *s, const char *at, bool *is_empty)
 {
-    char closer = *s->at == '{' ? '}' : ']';
-    s->at++;
-    span_skip_space(s);
-    *is_empty = s->at < s->end && *s->at == closer;
+    struct slice key;
+    char closer = *at == '{' ? '}' : ']';
+    at = span_scan_space(s, at + 1);
+    *is_empty = at < s->end && *at == closer;
     if (*is_empty) {
-        s->at++;
-        return true;
+        return at + 1;
     }
-    return closer == '}' ? scan_key(s) : true;
+    return closer == '}' ? span_scan_key(s, at, &key) : at;
 }
 
-bool span_scan_value(struct span_scan *s, unsigned depth_left, enum span_type *type)
+const char *span_scan_value(struct span_scan *s, const char *at, unsigned depth_left,
+                            enum span_type *type)
 {
     char closers[SPAN_DEPTH_MAX]; /* of the containers that are open */
     unsigned depth = 0;
     enum span_type inner;
-    bool outermost = true;
     do {
-        if (s->at == s->end) {
-            return fail(s, "expected a value");
+        if (at == s->end) {
+            return span_scan_fail(s, at, "expected a value");
         }
-        enum span_type *to = outermost ? type : &inner;
-        outermost = false;
-        if (*s->at == '{' || *s->at == '[') {
-            bool is_empty;
-            *to = *s->at == '{' ? SPAN_OBJECT : SPAN_ARRAY;
+        bool is_empty = true;
+        if (*at == '{' || *at == '[') {
             if (depth >= depth_left) {
-                return fail(s, "nested too deep");
+                return span_scan_fail(s, at, "nested too deep");
             }
-            closers[depth] = *s->at == '{' ? '}' : ']';
-            if (!enter(s, &is_empty)) {
-                return false;
-            }
-            if (!is_empty) {
-                depth++;
-                continue;
-            }
-        } else if (!scan_scalar(s, to)) {
-            return false;
+            *type = *at == '{' ? SPAN_OBJECT : SPAN_ARRAY;
+            closers[depth] = *at == '{' ? '}' : ']';
+            at = enter(s, at, &is_empty);
+        } else {
+            at = scan_scalar(s, at, type);
         }
-        if (!scan_onward(s, closers, &depth)) {
-            return false;
+        type = &inner; /* only the first value is the caller's */
+        if (at && is_empty) {
+            at = scan_onward(s, at, closers, &depth);
+        } else {
+            depth++;
         }
-    } while (depth > 0);
-    return true;
+    } while (at && depth > 0);
+    return at;
+}
+
+/* ---- names ---- */
+
+size_t span_name_index(struct slice key, const char *const names[], size_t count)
+{
+    struct slice inside;
+    size_t i = 0;
+    if (!span_plain(key, &inside)) {
+        while (i < count && !span_string_eq(key, names[i])) {
+            i++;
+        }
+        return i;
+    }
+    /* The first byte tells most names apart without a call. */
+    char first = inside.n > 0 ? inside.p[0] : '\0';
+    while (i < count && (names[i][0] != first || strncmp(names[i], inside.p, inside.n) != 0 ||
+                         names[i][inside.n] != '\0')) {
+        i++;
+    }
+    return i;
 }

@@ -1,5 +1,7 @@
 #include "cache/span.h"
 
+#include "cache/span_scan.h"
+
 #include <string.h>
 
 /* ---- decoding ---- */
@@ -95,88 +97,79 @@ size_t span_decode(struct slice string, char *out, size_t cap)
 bool span_string_eq(struct slice string, const char *text)
 {
     struct slice inside;
-    size_t n = strlen(text);
+    struct slice rest = slice_of(text);
     if (span_plain(string, &inside)) {
-        return inside.n == n && memcmp(inside.p, text, n) == 0;
+        return slice_eq(inside, rest);
     }
-    char decoded[64];
-    if (n >= sizeof(decoded) || span_decode(string, decoded, sizeof(decoded)) != n) {
-        return false;
+    const char *end = inside.p + inside.n;
+    for (const char *at = inside.p; at < end;) {
+        char bytes[4] = {*at};
+        size_t n = 1;
+        at += *at == '\\' ? decode_escape(at, bytes, &n) : 1;
+        if (rest.n < n || memcmp(rest.p, bytes, n) != 0) {
+            return false;
+        }
+        rest = (struct slice) {rest.p + n, rest.n - n};
     }
-    return memcmp(decoded, text, n) == 0;
+    return rest.n == 0;
 }
 
 /* ---- encoding ---- */
 
-/* Length of the valid UTF-8 sequence at p, 0 when there is none. */
-static size_t utf8_length(const unsigned char *p, size_t left)
+static bool needs_care(unsigned char c)
 {
-    unsigned char low = 0x80, high = 0xBF;
-    size_t n = p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    if (n == 0 || left < n) {
-        return 0;
-    }
-    low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : low;
-    high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : high;
-    if (p[1] < low || p[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < n; i++) {
-        if (p[i] < 0x80 || p[i] > 0xBF) {
-            return 0;
-        }
-    }
-    return n;
+    return c < 0x20 || c == '"' || c == '\\' || c >= 0x80;
 }
 
-/* What stands for the text at p: its bytes in `piece`, how many of them, and how many were read. */
-static size_t escape_one(const unsigned char *p, size_t left, char piece[6], size_t *read)
+/* What stands for the text at p, whose first byte needs care: its bytes in `piece`, how many of
+ * them, and how many were read. */
+static size_t escape_one(const char *p, size_t left, char piece[6], size_t *read)
 {
     static const char digits[] = "0123456789abcdef";
     static const char shorts[] = "btn\0fr"; /* for 8, 9, 10, 12 and 13 */
+    unsigned char c = (unsigned char) p[0];
     *read = 1;
-    if (p[0] == '"' || p[0] == '\\') {
-        piece[0] = '\\';
-        piece[1] = (char) p[0];
+    if (c >= 0x80) {
+        size_t n = span_utf8_length(p, left);
+        if (n == 0) {
+            memcpy(piece, "\xEF\xBF\xBD", 3);
+            return 3;
+        }
+        memcpy(piece, p, n);
+        *read = n;
+        return n;
+    }
+    char letter = c >= 8 && c <= 13 ? shorts[c - 8] : '\0';
+    piece[0] = '\\';
+    piece[1] = c >= 0x20 ? p[0] : letter;
+    if (piece[1] != '\0') {
         return 2;
     }
-    if (p[0] < 0x20) {
-        char c = p[0] >= 8 && p[0] <= 13 ? shorts[p[0] - 8] : '\0';
-        memcpy(piece, "\\u00", 4);
-        piece[4] = digits[p[0] >> 4];
-        piece[5] = digits[p[0] & 15];
-        if (c != '\0') {
-            piece[1] = c;
-            return 2;
-        }
-        return 6;
-    }
-    if (p[0] < 0x80) {
-        piece[0] = (char) p[0];
-        return 1;
-    }
-    size_t n = utf8_length(p, left);
-    if (n == 0) {
-        memcpy(piece, "\xEF\xBF\xBD", 3);
-        return 3;
-    }
-    memcpy(piece, p, n);
-    *read = n;
-    return n;
+    memcpy(piece + 1, "u00", 3);
+    piece[4] = digits[c >> 4];
+    piece[5] = digits[c & 15];
+    return 6;
 }
 
 size_t span_escape(struct slice text, char *out, size_t cap)
 {
-    size_t length = 0;
-    for (size_t i = 0; i < text.n;) {
+    size_t length = 0, i = 0;
+    while (i < text.n) {
         char piece[6];
-        size_t read;
-        size_t n = escape_one((const unsigned char *) text.p + i, text.n - i, piece, &read);
-        for (size_t k = 0; k < n; k++, length++) {
-            if (length < cap) {
-                out[length] = piece[k];
-            }
+        const char *from = text.p + i;
+        size_t n = 0, read;
+        while (i + n < text.n && !needs_care((unsigned char) from[n])) {
+            n++;
         }
+        read = n;
+        if (n == 0) {
+            n = escape_one(from, text.n - i, piece, &read);
+            from = piece;
+        }
+        if (length < cap) {
+            memcpy(out + length, from, n < cap - length ? n : cap - length);
+        }
+        length += n;
         i += read;
     }
     return length;

@@ -1,8 +1,9 @@
-/* A copy of a JSON text with some spans replaced, described as pieces instead of made: the big body
- * of a request exists once, and each upstream call reads slices of it.
+/* A copy of a JSON text with some spans replaced, described as pieces instead of made: the big
+ * body of a request exists once, and each upstream call reads slices of it.
  *
- * Add edits in any order; they must not overlap. Then splice_pieces() gives the list. Nothing is
- * copied: text and replacements are borrowed and must outlive the pieces. */
+ * Add edits in any order; what they replace or remove must not overlap. Then splice_pieces()
+ * gives the list. Nothing is copied: text and replacements are borrowed and must outlive the
+ * pieces. */
 #ifndef CACHE_SPLICE_H
 #define CACHE_SPLICE_H
 
@@ -15,6 +16,7 @@ struct splice_edit {
     size_t offset;
     size_t length;
     struct slice replacement;
+    bool is_comma; /* left out when what follows it closes the object */
 };
 
 struct splice {
@@ -25,14 +27,16 @@ struct splice {
 
 void splice_init(struct splice *s, struct slice text);
 
-/* `span` lies inside the text. A span of length 0 inserts. ERR_LIMIT: too many edits. */
+/* `span` lies inside the text. A span of length 0 inserts, in the order of the calls where several
+ * insert at the same place. ERR_LIMIT: too many edits. */
 enum err splice_replace(struct splice *s, struct slice span, struct slice replacement) MUST_CHECK;
 
-/* Removes a member (struct span_value.member) of an object together with one neighbouring comma. */
+/* Removes a member (struct span_value.member) of an object together with one comma, so that the
+ * rest stays JSON whichever members are removed and in whatever order. */
 enum err splice_remove(struct splice *s, struct slice member) MUST_CHECK;
 
-/* Inserts `member` (as `"key":value`, no comma) at the start of the object whose span is `object`
- * and adds the comma if the object has members. */
+/* Inserts `member` (as `"key":value`, no comma) at the start of the object whose span is
+ * `object`, with a comma if anything stays behind it. Takes two edits. */
 enum err splice_insert(struct splice *s, struct slice object, struct slice member) MUST_CHECK;
 
 /* Writes the pieces in order, empty ones left out; returns how many. */

@@ -118,6 +118,10 @@ static void test_sizes_that_overflow_sour(void **state)
         assert_null(arena_alloc(&a, sizes[i]));
         assert_true(arena_is_sour(&a));
         arena_fini(&a);
+        arena_init(&a, 64, SIZE_MAX);
+        assert_null(arena_dup_slice(&a, (struct slice) {"", sizes[i]}).p);
+        assert_true(arena_is_sour(&a));
+        arena_fini(&a);
     }
     arena_init(&a, 64, SIZE_MAX);
     assert_null(arena_array(&a, SIZE_MAX / 4, 8));
