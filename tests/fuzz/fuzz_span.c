@@ -91,8 +91,7 @@ static void check_number(const struct span_value *v, const json_t *tree)
         json_int_t n = json_integer_value(tree);
         must(is_natural == (v->text.p[0] != '-'));
         must(!is_natural || natural == (uint64_t) n);
-        must(v->text.n > 63 || memcmp(&number, &(double) {(double) n}, 8) == 0 ||
-             n == 0);
+        must(v->text.n > 63 || memcmp(&number, &(double) {(double) n}, 8) == 0 || n == 0);
     } else {
         double same = json_real_value(tree);
         must(json_is_real(tree) && !is_natural);
