@@ -66,7 +66,7 @@ step()
     if [ "$bad" -ne 0 ]; then
         failures="$failures, $name"
         [ $code -ne 124 ] || echo "   stopped after $limit s"
-        tail -n 200 "$log" | sed 's/^/   | /'
+        grep -avE '^  (CC|LD|AR|TIDY) ' "$log" | tail -n 200 | sed 's/^/   | /'
     fi
 }
 
