@@ -48,7 +48,7 @@ UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice 
 	cli_table config config_faults config_print config_value config_yaml listener conn tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident \
 	admin metrics log
 
-FUZZERS := http1 chunked sse chunk request span config ident gzip
+FUZZERS := http1 chunked sse chunk request span splice config ident gzip
 
 BENCHES := bench_ledger load upstream
 # What load consists of besides its main.

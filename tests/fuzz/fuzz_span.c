@@ -86,16 +86,17 @@ static void check_number(const struct span_value *v, const json_t *tree)
     double number;
     bool is_natural = span_to_u64(v, &natural);
     must(v->type == SPAN_NUMBER);
-    must(span_to_double(v, &number) || v->text.n > 63);
+    must(span_to_double(v, &number) || v->text.n > SPAN_NUMBER_MAX);
     if (json_is_integer(tree)) {
         json_int_t n = json_integer_value(tree);
         must(is_natural == (v->text.p[0] != '-'));
         must(!is_natural || natural == (uint64_t) n);
-        must(v->text.n > 63 || memcmp(&number, &(double) {(double) n}, 8) == 0 || n == 0);
+        must(v->text.n > SPAN_NUMBER_MAX || memcmp(&number, &(double) {(double) n}, 8) == 0 ||
+             n == 0);
     } else {
         double same = json_real_value(tree);
         must(json_is_real(tree) && !is_natural);
-        must(v->text.n > 63 || memcmp(&number, &same, sizeof(same)) == 0);
+        must(v->text.n > SPAN_NUMBER_MAX || memcmp(&number, &same, sizeof(same)) == 0);
     }
 }
 
