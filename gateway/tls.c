@@ -201,12 +201,6 @@ fail:
     return NULL;
 }
 
-struct tls_context *tls_context_ref(struct tls_context *t)
-{
-    t->references++;
-    return t;
-}
-
 void tls_context_unref(struct tls_context *t)
 {
     if (t == NULL || --t->references > 0) {
@@ -274,7 +268,8 @@ struct tls_session *tls_session_new(struct tls_context *t, int fd)
     if (s == NULL) {
         return NULL;
     }
-    s->context = tls_context_ref(t);
+    s->context = t;
+    t->references++;
     s->fd = fd;
     mbedtls_ssl_init(&s->ssl);
     if (mbedtls_ssl_setup(&s->ssl, &t->config) != 0) {

@@ -16,7 +16,6 @@ struct tls_session;
  * not belong to the certificate is found here. */
 struct tls_context *tls_context_new(const char *cert_file, const char *key_file,
                                     struct errbuf *err);
-struct tls_context *tls_context_ref(struct tls_context *t);
 void tls_context_unref(struct tls_context *t); /* NULL allowed */
 /* When the first certificate of the chain ends, in seconds since 1970-01-01 UTC. */
 int64_t tls_context_expiry_s(const struct tls_context *t);
