@@ -2,6 +2,25 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+/* A text that was cut to fit may end within a character. */
+static void drop_partial_character(char *text)
+{
+    size_t n = strlen(text);
+    size_t tail = 0; /* continuation bytes at the end */
+    while (tail < n && ((unsigned char) text[n - tail - 1] & 0xc0) == 0x80) {
+        tail++;
+    }
+    if (tail == n) {
+        return;
+    }
+    unsigned char lead = (unsigned char) text[n - tail - 1];
+    size_t needed = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+    if (tail < needed) {
+        text[n - tail - 1] = '\0';
+    }
+}
 
 void config_fault_at(struct config_faults *f, unsigned line, unsigned column, const char *key,
                      const char *fmt, ...)
@@ -14,6 +33,7 @@ void config_fault_at(struct config_faults *f, unsigned line, unsigned column, co
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    drop_partial_character(text);
     char *kept = arena_printf(&f->report->arena, "%s%s%s", key ? key : "", key ? ": " : "", text);
     f->list[f->count++] = (struct config_fault) {line, column, kept};
 }

@@ -13,18 +13,18 @@ enum { SECRET_FILE_BYTES = 8192 };
 
 /* ---- files ---- */
 
-/* -1 with words when it is no regular file that we may read. */
-static int open_regular(const char *path, struct errbuf *err)
+/* -1 with words, which say `name` for it, when it is no regular file that we may read. */
+static int open_regular(const char *path, const char *name, struct errbuf *err)
 {
     struct stat st;
     /* O_NONBLOCK: opening a pipe would wait for its writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd == -1) {
-        err_set(err, ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+        err_set(err, ERR_IO, "%s cannot be read: %s", name, strerror(errno));
         return -1;
     }
     if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-        err_set(err, ERR_IO, "%s is no regular file", path);
+        err_set(err, ERR_IO, "%s is no regular file", name);
         close(fd);
         return -1;
     }
@@ -33,7 +33,7 @@ static int open_regular(const char *path, struct errbuf *err)
 
 enum err config_file_readable(const char *path, struct errbuf *err)
 {
-    int fd = open_regular(path, err);
+    int fd = open_regular(path, path, err);
     if (fd == -1) {
         return ERR_IO;
     }
@@ -143,7 +143,7 @@ enum err config_secret_of_file(const char *path, struct arena *arena, const char
                                struct errbuf *err)
 {
     char text[SECRET_FILE_BYTES];
-    int fd = open_regular(path, err);
+    int fd = open_regular(path, "the file", err);
     if (fd == -1) {
         return ERR_IO;
     }
@@ -151,7 +151,7 @@ enum err config_secret_of_file(const char *path, struct arena *arena, const char
     int error = errno;
     close(fd);
     if (n == -1) {
-        return err_set(err, ERR_IO, "%s cannot be read: %s", path, strerror(error));
+        return err_set(err, ERR_IO, "the file cannot be read: %s", strerror(error));
     }
     char *end = memchr(text, '\n', (size_t) n);
     struct slice line = {text, end ? (size_t) (end - text) : (size_t) n};
@@ -163,7 +163,6 @@ enum err config_secret_of_file(const char *path, struct arena *arena, const char
     crypt_wipe(text, sizeof(text));
     return ok ? ERR_NONE
               : err_set(err, ERR_INPUT,
-                        "the first line of %s is empty, or holds what cannot be sent in a header: "
-                        "spaces, control or non-ASCII characters, or more than 4096",
-                        path);
+                        "the first line of the file is empty, or holds what cannot be sent in a "
+                        "header: spaces, control or non-ASCII characters, or more than 4096");
 }

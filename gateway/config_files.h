@@ -11,8 +11,8 @@ enum err config_file_readable(const char *path, struct errbuf *err) MUST_CHECK;
 enum err config_directory_usable(const char *path, struct errbuf *err) MUST_CHECK;
 enum err config_file_writable(const char *path, struct errbuf *err) MUST_CHECK;
 
-/* A secret that can stand in an HTTP header, copied to `arena`. The words never repeat it, and name the
- * variable only when it looks like one (upper case): a secret pasted into the wrong key is no name. */
+/* A secret that can stand in an HTTP header, copied to `arena`. The words never repeat it, nor what names
+ * it, as that may be a secret in the wrong place; but a variable in upper case is named. */
 enum err config_secret_of_env(const char *name, const char *(*getenv_fn)(const char *name),
                               struct arena *arena, const char **out, struct errbuf *err) MUST_CHECK;
 enum err config_secret_of_file(const char *path, struct arena *arena, const char **out,

@@ -19,13 +19,26 @@ struct filler {
 
 static void fill_map(struct filler *f, const char *parent, const struct config_node *map);
 
+/* As many bytes as are shown of a text, whole characters. */
+static int shown(struct slice text)
+{
+    size_t n = text.n;
+    if (n > SHOWN_BYTES) {
+        n = SHOWN_BYTES;
+        while (n > 0 && ((unsigned char) text.p[n] & 0xc0) == 0x80) {
+            n--;
+        }
+    }
+    return (int) n;
+}
+
 /* ---- where we are ---- */
 
 static size_t enter(struct filler *f, struct slice name)
 {
     size_t old = strlen(f->place);
-    int n = (int) (name.n < SHOWN_BYTES ? name.n : SHOWN_BYTES);
-    snprintf(f->place + old, sizeof(f->place) - old, "%s%.*s", old > 0 ? "." : "", n, name.p);
+    snprintf(f->place + old, sizeof(f->place) - old, "%s%.*s", old > 0 ? "." : "", shown(name),
+             name.p);
     return old;
 }
 
@@ -46,7 +59,6 @@ static void leave(struct filler *f, size_t old)
 static void describe(const struct config_key *key, const struct config_node *node, char *out,
                      size_t cap)
 {
-    int n = (int) (node->text.n < SHOWN_BYTES ? node->text.n : SHOWN_BYTES);
     if (config_node_is_nothing(node)) {
         snprintf(out, cap, "nothing");
     } else if (node->kind != NODE_TEXT) {
@@ -54,8 +66,8 @@ static void describe(const struct config_key *key, const struct config_node *nod
     } else if (key->is_secret) {
         snprintf(out, cap, "something else");
     } else {
-        snprintf(out, cap, "\"%.*s%s\"%s", n, node->text.p, node->text.n > SHOWN_BYTES ? "…" : "",
-                 node->is_plain ? "" : " in quotes");
+        snprintf(out, cap, "\"%.*s%s\"%s", shown(node->text), node->text.p,
+                 node->text.n > SHOWN_BYTES ? "…" : "", node->is_plain ? "" : " in quotes");
     }
 }
 

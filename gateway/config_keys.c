@@ -172,7 +172,7 @@ static const struct config_key table[] = {
     {.path = "upstreams[].key_env", .type = KEY_ENV, IN_UPSTREAM(key_env, TEXT), .is_secret = true,
      .otherwise = "no key is sent", .example = "LOCAL_API_KEY",
      .help = "Environment variable with the key for it."},
-    {.path = "upstreams[].key_file", .type = KEY_PATH, IN_UPSTREAM(key_file, TEXT),
+    {.path = "upstreams[].key_file", .type = KEY_PATH, IN_UPSTREAM(key_file, TEXT), .is_secret = true,
      .otherwise = "no key is sent", .example = "/etc/sluice/local.key",
      .help = "Instead of key_env: file with the key for it in its first line."},
     {.path = "upstreams[].ca", .type = KEY_PATH, IN_UPSTREAM(def.ca, TEXT),
@@ -289,4 +289,13 @@ const struct config_key *config_key_find(const char *parent, struct slice leaf)
         }
     }
     return NULL;
+}
+
+const char *config_key_word(const char *parent, const char *leaf, unsigned value)
+{
+    const struct config_word *word = config_key_find(parent, slice_of(leaf))->words;
+    while (word->text && word->value != value) {
+        word++;
+    }
+    return word->text;
 }

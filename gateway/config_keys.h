@@ -74,6 +74,8 @@ const char *config_key_leaf(const struct config_key *key);
 /* Is it a member of `parent`: "", "limits", "upstreams[]", "upstreams[].timeouts"? */
 bool config_key_is_in(const struct config_key *key, const char *parent);
 const struct config_key *config_key_find(const char *parent, struct slice leaf); /* or NULL */
+/* The word that stands for a value of this key (of KEY_WORD); the key exists. */
+const char *config_key_word(const char *parent, const char *leaf, unsigned value);
 /* What an unknown key was perhaps meant to be, or NULL. */
 const struct config_key *config_key_nearest(const char *parent, struct slice leaf);
 

@@ -1,6 +1,7 @@
 #include "gateway/config_print.h"
 
 #include "gateway/cli_table.h"
+#include "gateway/config_keys.h"
 #include "gateway/config_value.h"
 
 #include <inttypes.h>
@@ -68,21 +69,6 @@ static void print_title(const char *title, FILE *out)
 
 /* ---- the server ---- */
 
-static const char *level_text(enum log_level level)
-{
-    switch (level) {
-    case LOG_DEBUG:
-        return "debug";
-    case LOG_INFO:
-        return "info";
-    case LOG_WARN:
-        return "warn";
-    case LOG_ERROR:
-        return "error";
-    }
-    return "";
-}
-
 static void add_endpoints(struct cli_table *t, const struct config *c)
 {
     add_pair(t, "listen", "%s, %s", c->listen_text, c->tls_cert ? "TLS" : "plain HTTP");
@@ -127,7 +113,7 @@ static void print_server(const struct config *c, FILE *out)
         add_pair(&t, i == 0 ? "cors" : "", "%s", c->cors[i]);
     }
     add_pair(&t, "compress", c->compress_streams ? "JSON answers and streams" : "JSON answers");
-    add_pair(&t, "log", "%s, to %s, %s", level_text(c->log_level),
+    add_pair(&t, "log", "%s, to %s, %s", config_key_word("log", "level", c->log_level),
              c->log_file ? c->log_file : "standard error",
              c->log_access ? "a line for every request" : "no line for requests");
     cli_table_print(&t, INDENT, out);
@@ -191,7 +177,7 @@ static void print_upstreams(const struct catalog *c, FILE *out)
                                duration(&a[4], u->timeouts.idle_us),
                                duration(&a[5], u->timeouts.total_us),
                                count(&a[6], u->retries),
-                               u->on_abandon == ON_ABANDON_DRAIN ? "drain" : "abort"};
+                               config_key_word("upstreams[]", "on_abandon", u->on_abandon)};
         cli_table_add(&t, cells);
     }
     cli_table_print(&t, INDENT, out);

@@ -45,6 +45,7 @@ static json_t *server(const struct config *c)
     json_object_set_new(o, "drain_ms", ms(c->drain_us));
     json_object_set_new(o, "cors", texts(c->cors));
     json_object_set_new(o, "compress", text(c->compress_streams ? "streams" : "json"));
+    json_object_set_new(o, "log_level", text(config_key_word("log", "level", c->log_level)));
     json_object_set_new(o, "log_file", text(c->log_file));
     json_object_set_new(o, "log_access", json_boolean(c->log_access));
     return o;
@@ -101,7 +102,7 @@ static json_t *upstreams(const struct catalog *c)
         json_object_set_new(o, "total_ms", ms(u->timeouts.total_us));
         json_object_set_new(o, "retries", json_integer(u->retries));
         json_object_set_new(o, "on_abandon",
-                            text(u->on_abandon == ON_ABANDON_DRAIN ? "drain" : "abort"));
+                            text(config_key_word("upstreams[]", "on_abandon", u->on_abandon)));
         json_array_append_new(list, o);
     }
     return list;

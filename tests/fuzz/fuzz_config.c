@@ -36,6 +36,19 @@ static void check_report(const struct config_report *report)
     }
 }
 
+/* Whatever a text holds, what is said of it is UTF-8. */
+static void check_faults_print(const struct config_report *report)
+{
+    char *out = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&out, &n);
+    must(f != NULL);
+    config_print_faults_json("f", report, f);
+    fclose(f);
+    must(strstr(out, "not UTF-8") == NULL);
+    free(out);
+}
+
 static void check_catalog(const struct catalog *c)
 {
     must(c->upstream_count > 0 && c->model_count > 0);
@@ -88,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_print(c);
     } else {
         check_report(&report);
+        check_faults_print(&report);
     }
     config_free(c);
     config_report_fini(&report);

@@ -24,7 +24,8 @@
 #define SECRET_SHA256 "f92c372778d90766654870e85fe004ea4a446d9d1e2873cad582610bcc70b1d1"
 #define ZEROES "0000000000000000000000000000000000000000000000000000000000000000"
 #define ONES "1111111111111111111111111111111111111111111111111111111111111111"
-#define X63 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X58 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X63 X58 "xxxxx"
 
 static inline const char *fake_getenv(const char *name)
 {

@@ -398,7 +398,8 @@ static void secrets_of_files(void **state)
         assert_null(load_file(d, &report));
         assert_int_equal(report.count, 1);
         assert_non_null(
-            strstr(report.messages[0], "/a.key is empty, or holds what cannot be sent"));
+            strstr(report.messages[0],
+                   "the first line of the file is empty, or holds what cannot be sent"));
         assert_null(strstr(report.messages[0], "a b"));
         config_report_fini(&report);
     }

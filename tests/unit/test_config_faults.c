@@ -14,6 +14,7 @@ static void expect_faults(const char *text, const char *expected)
     }
     config_report_fini(&report);
     assert_string_equal(all, expected);
+    assert_null(strstr(all, SECRET));
 }
 
 struct fault {
@@ -137,6 +138,9 @@ static void faults_of_types(void **state)
         {GOOD "log: {level: " X63 "}\n",
          "t.yaml:5:14: log.level: expected debug, info, warn or error, found "
          "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"\n"},
+        /* Cut between characters, not within one. */
+        {GOOD "log: {level: a" X58 "ää}\n",
+         "t.yaml:5:14: log.level: expected debug, info, warn or error, found \"a" X58 "…\"\n"},
         {"listen: [\n", "t.yaml:2:1: not YAML: did not find expected node content (while parsing a "
                         "flow node that begins in line 2)\n"},
     };
@@ -257,10 +261,13 @@ static void faults_of_upstreams(void **state)
          "t.yaml:2:59: upstreams[0].key_file: key_env gives the key already: leave one of them "
          "out\n"},
         {UPSTREAM("url: \"http://h\", key_file: missing.key"),
-         "t.yaml:2:42: upstreams[0].key_file: missing.key cannot be read: No such file or "
+         "t.yaml:2:42: upstreams[0].key_file: the file cannot be read: No such file or "
+         "directory\n"},
+        {UPSTREAM("url: \"http://h\", key_file: " SECRET),
+         "t.yaml:2:42: upstreams[0].key_file: the file cannot be read: No such file or "
          "directory\n"},
         {UPSTREAM("url: \"http://h\", key_file: /dev/null"),
-         "t.yaml:2:42: upstreams[0].key_file: /dev/null is no regular file\n"},
+         "t.yaml:2:42: upstreams[0].key_file: the file is no regular file\n"},
         {UPSTREAM("url: \"http://h\", ca: x.pem"), "t.yaml:2:36: upstreams[0].ca: the url is not "
                                                    "https, so there is no certificate to check\n"},
         {UPSTREAM("url: \"https://h\", ca: x.pem"),
@@ -384,6 +391,27 @@ static void faults_of_files(void **state)
     expect_table(faults, ARRAY_LEN(faults));
 }
 
+/* Long paths are cut where a character ends, however long what stands before them is. */
+static void cut_messages_are_utf8(void **state)
+{
+    (void) state;
+    for (int before = 0; before < 4; before++) {
+        struct config_report report;
+        char text[4096];
+        size_t n = (size_t) snprintf(text, sizeof(text), GOOD "data: /nonexistent/%.*s", before,
+                                     "xxx");
+        while (n < 3000) {
+            memcpy(text + n, "\xe2\x82\xac", 3);
+            n += 3;
+        }
+        text[n] = '\0';
+        assert_null(load(text, &report));
+        assert_int_equal(report.count, 1);
+        assert_string_equal(report.messages[0] + strlen(report.messages[0]) - 3, "\xe2\x82\xac");
+        config_report_fini(&report);
+    }
+}
+
 static void all_faults_in_the_order_of_the_file(void **state)
 {
     (void) state;
@@ -430,6 +458,7 @@ int main(void)
         cmocka_unit_test(faults_of_models),
         cmocka_unit_test(long_chains_of_fallbacks),
         cmocka_unit_test(faults_of_files),
+        cmocka_unit_test(cut_messages_are_utf8),
         cmocka_unit_test(all_faults_in_the_order_of_the_file),
         cmocka_unit_test(at_most_fifty_faults),
     };
