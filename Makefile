@@ -7,6 +7,8 @@
 #   make WERROR=1      warnings are errors, as in CI; off by default so that other compilers can build
 #   make CC=…          another compiler
 
+# The first word holds the letters of the options, if there are any: s is for silent.
+SILENT := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -147,9 +149,9 @@ FLAGS := $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(PKG_CFLAGS) $
 # A tarball has no git, so the number is in the file and git only adds which commit it was.
 VERSION := $(shell cat VERSION)$(shell git rev-parse --short=10 HEAD 2>/dev/null | sed 's/^/+g/')
 
-# `make V=1` shows the commands.
+# `make V=1` shows the commands, `make -s` nothing.
 Q := $(if $(V),,@)
-say = $(if $(V),,@echo '  $(1) $(patsubst $(BUILD)/%,%,$@)')
+say = $(if $(V)$(SILENT),@:,@echo '  $(1) $(patsubst $(BUILD)/%,%,$@)')
 
 # ---- Build ---------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ fail()
 
 say "Packages and build"
 packaging/deps.sh build
+echo "building"
 start=$SECONDS
 make --no-print-directory -s -j "$(nproc)" all
 echo "built in $((SECONDS - start)) s: $($build/sluice --version)"
