@@ -1,0 +1,95 @@
+"""A crowd of bad clients costs a good one little: 1,000 that read slowly, 1,000 that hold an idle TLS
+connection, 500 whose head dribbles in, all at once."""
+
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import time
+import unittest
+
+from harness import SLOW, Connection, GatewayCase, chat
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CROWD = (1000, 1000, 500)
+ROUNDS, REQUESTS = 5, 300
+STREAM_BUFFER = 64 * 1024
+
+
+class CrowdTest(GatewayCase):
+    @classmethod
+    def configure(cls, config):
+        certificate = os.path.join(cls.directory, "cert.pem")
+        key = os.path.join(cls.directory, "key.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+             "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+            check=True, capture_output=True)
+        config.doc["tls"] = {"cert": certificate, "key": key}
+        config.doc["timeouts"] = {"head": "10m", "send": "10m"}
+        config.doc["log"] = {"access": False}
+        config.model("flood", id="fast:tokens=60000", settings={"max_in_flight": 2000})
+        config.model("fast")
+
+    def p99(self):
+        """Of one good client that asks again and again on one connection, in seconds."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        times = []
+        with Connection(self.gateway.port, context=context) as c:
+            for _ in range(REQUESTS):
+                start = time.monotonic()
+                response = c.call("POST", "/v1/chat/completions", chat("fast"))
+                times.append(time.monotonic() - start)
+                self.assertEqual(response.status, 200)
+        return statistics.quantiles(times, n=100)[98]
+
+    def median_p99(self):
+        return statistics.median(self.p99() for _ in range(ROUNDS))
+
+    def start_crowd(self):
+        crowd = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "crowd.py"), str(self.gateway.port), *map(str, CROWD)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(crowd.stdout.close)
+        self.addCleanup(crowd.wait)
+        self.addCleanup(crowd.kill)
+        self.assertEqual(crowd.stdout.readline(), b"ready\n")
+        self.eventually(
+            lambda: self.gateway.metrics()["sluice_streams_open"] == CROWD[0], "all stream", 60)
+        return crowd
+
+    def wait_until_all_are_paused(self):
+        last = [None]
+
+        def is_slow():
+            now = self.sim.stats("fast:tokens=60000")["completion_tokens"]
+            before, last[0] = last[0], now
+            time.sleep(0.1)
+            return before is not None and now - before < 5000
+
+        self.eventually(is_slow, "the upstream is held back", 60)
+
+    def test_a_good_client_hardly_notices(self):
+        before = self.median_p99()
+        alone = self.gateway.memory()
+        crowd = self.start_crowd()
+        self.wait_until_all_are_paused()
+        crowded = self.median_p99()
+        each = (self.gateway.memory() - alone) / CROWD[0]
+        crowd.stdin.close()
+        crowd.wait()
+        self.eventually(lambda: self.gateway.metrics()["sluice_streams_open"] == 0, "they leave", 30)
+        after = self.median_p99()
+        print("p99 alone %.2f ms, in the crowd %.2f ms, after it %.2f ms; %.0f KiB a slow reader" % (
+            before * 1e3, crowded * 1e3, after * 1e3, each / 1024), file=sys.stderr)
+        # A millisecond is what the crowd's own process costs on a machine of two cores.
+        self.assertLess(crowded, 2 * max(before, after) + 0.001 * SLOW)
+        # A slow reader's buffer, its stream and its TLS records; idle connections and heads beside it.
+        self.assertLess(each, 3 * STREAM_BUFFER)
+
+
+if __name__ == "__main__":
+    unittest.main()
