@@ -3,8 +3,10 @@
  * what we do not understand passes through untouched, number spellings included.
  *
  * Accepts exactly the texts that jansson 2.14 accepts with JSON_REJECT_DUPLICATES off and
- * JSON_DECODE_ANY, apart from: depth over SPAN_DEPTH_MAX, numbers out of a double's range (accepted
- * here: we do not compute them), and U+0000 escapes (accepted here). */
+ * JSON_DECODE_ANY, apart from:
+ *   refused here   depth over SPAN_DEPTH_MAX; a zero byte right behind a number, which jansson overlooks
+ *   accepted here  integers out of int64's range and others out of a double's (we do not compute them);
+ *                  U+0000 escapes */
 #ifndef CACHE_SPAN_H
 #define CACHE_SPAN_H
 
@@ -48,12 +50,13 @@ enum err span_check(struct slice text, struct span_error *error) MUST_CHECK;
 enum err span_object(struct slice text, const char *const names[], size_t count,
                      struct span_value out[], struct span_error *error) MUST_CHECK;
 
-/* Same over a value that has been validated already: no checks, no error, only the search. */
+/* Same over a value that has been validated already (as span_value.text has it, from brace to brace):
+ * no checks, no error, only the search; of members with the same name the first. */
 void span_find(struct slice object, const char *const names[], size_t count,
                struct span_value out[]);
 
-/* Walks a validated array or object, in order. Start with a zeroed cursor. `key` (quotes included)
- * is set for objects. False at the end. */
+/* Walks a validated array or object, from bracket to bracket, in order. Start with a zeroed cursor.
+ * `key` (quotes included) is set for objects. False at the end. */
 struct span_cursor {
     size_t at;
 };
