@@ -78,6 +78,7 @@ static void on_stream_line(struct answer *a, struct line line, answer_on_event *
     } else {
         const char *at = memmem(line.text, line.len, stamp, sizeof(stamp) - 1);
         a->events++;
+        a->has_content = a->has_content || at;
         on_event(arg, at ? number(at + sizeof(stamp) - 1, 16) : 0);
     }
 }
@@ -90,7 +91,7 @@ static void on_body(struct answer *a, const char *data, size_t len, answer_on_ev
     if (len == 0) {
         return;
     }
-    a->has_body = true;
+    a->has_content = a->has_content || !a->is_stream;
     a->last = end[-1];
     while (a->is_stream && data < end && a->state != ANSWER_BAD) {
         if (take_line(a, &a->stream, &data, end, &line)) {

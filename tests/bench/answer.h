@@ -32,12 +32,12 @@ struct answer_part {
 struct answer {
     enum answer_state state;
     bool is_stream, is_chunked, closes;
-    bool has_body;   /* its first byte has come */
-    bool is_done;    /* [DONE] has come */
-    uint64_t left;   /* bytes of the body or chunk to come */
-    char last;       /* byte of the body */
-    unsigned events; /* [DONE] is none */
-    const char *why; /* ANSWER_BAD: what is wrong */
+    bool has_content; /* an event that tells when it was sent, or any byte of a document */
+    bool is_done;     /* [DONE] has come */
+    uint64_t left;    /* bytes of the body or chunk to come */
+    char last;        /* byte of the body */
+    unsigned events;  /* [DONE] is none */
+    const char *why;  /* ANSWER_BAD: what is wrong */
     /* Chunks may cut events, so the framing's lines and the stream's are gathered apart. */
     struct answer_part framing, stream;
 };

@@ -119,13 +119,11 @@ class Callgrind(Sluice):
             raise Failed("callgrind_control: " + done.stdout)
 
     def profile(self, load, point, requests):
-        """(profile, number of units) of so many answers, after as many that are not counted."""
-        options = ["--connections", str(point.connections), "--requests", str(requests)]
-        options += ["--stream"] if point.is_stream else []
-        load.run(self.port, point.kind, options)
+        """(profile, number of units) of so many answers, after some that are not counted."""
+        load.run(self.port, point.kind, point.for_answers(requests // 4))
         time.sleep(0.2)
         self.control("--instr=on")
-        raw = load.run(self.port, point.kind, options)
+        raw = load.run(self.port, point.kind, point.for_answers(requests))
         time.sleep(0.2)
         self.control("--instr=off")
         for old in glob.glob(self.out + "*"):
@@ -141,6 +139,11 @@ class Callgrind(Sluice):
 def summary(profile, units):
     """What is printed and kept of a profile, per request or event."""
 
+    def label(obj, file, function):
+        # Without symbols a function is an address, which tells nobody anything.
+        name = "(functions without a name)" if function.startswith("0x") else function.split("'")[0]
+        return "%s %s" % (library(obj, file, function), name)
+
     def per_unit(items, most):
         return [[name, cost / units, cost / profile.total] for name, cost in items[:most]]
 
@@ -154,8 +157,7 @@ def summary(profile, units):
         "allocations": allocations / units,
         "libraries": per_unit(profile.by(library), 10),
         "files": per_unit([x for x in profile.by(source) if x[0] != "other"], 20),
-        "functions": per_unit(
-            profile.by(lambda obj, file, function: "%s %s" % (library(obj, file, function), function)), 20),
+        "functions": per_unit(profile.by(label), 20),
         "inclusive": per_unit(ours, 25),
     }
 
@@ -195,8 +197,7 @@ def syscalls(load, target, points, directory):
         return None
     found = {}
     for point, requests in points:
-        options = ["--connections", str(point.connections), "--requests", str(requests)]
-        options += ["--stream"] if point.is_stream else []
+        load.run(target.port, point.kind, point.for_answers(requests // 4))
         path = os.path.join(directory, "strace.out")
         tracer = subprocess.Popen(
             ["strace", "-c", "-f", "-q", "-o", path, "-p", str(target.pid)],
@@ -204,7 +205,7 @@ def syscalls(load, target, points, directory):
         )
         try:
             eventually(lambda: is_traced(target.pid), "strace is attached")
-            raw = load.run(target.port, point.kind, options)
+            raw = load.run(target.port, point.kind, point.for_answers(requests))
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.wait(10)

@@ -223,7 +223,7 @@ static bool on_readable(struct run *run, struct asker *a)
     if (used < (size_t) n) {
         return fail(run, a, "bytes after the answer");
     }
-    if (!a->has_first && a->answer.has_body) {
+    if (!a->has_first && a->answer.has_content) {
         a->has_first = true;
         if (run->is_open) {
             stats_add(&run->r->first, run->now_ns - a->asked_ns);

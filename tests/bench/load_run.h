@@ -37,8 +37,9 @@ struct load_result {
     uint64_t self_ns;            /* own CPU time */
     struct load_cpu cpu[LOAD_WATCH_MAX];
     struct stats latency; /* of whole answers, from their request */
-    struct stats first;   /* until the first byte of an answer's body, from its request */
-    struct stats delay;   /* of events that tell when they were sent */
+    struct stats
+        first; /* until an answer's first content, from its request: role-only events do not count */
+    struct stats delay; /* of events that tell when they were sent */
 };
 
 /* NULL and errno when it cannot be measured: nobody listens, a watched process is gone. */

@@ -23,15 +23,18 @@ class Point:
     def __str__(self):
         return "%s-%d" % (self.kind, self.connections)
 
-    def options(self, seconds):
+    def options(self):
         options = ["--connections", str(self.connections)]
-        options += ["--stream"] if self.is_stream else []
-        if self.kind == "paced":
-            # Streams that all began at once would all end at once.
-            ramp = STREAM_SECONDS if self.connections > 1 else 0
-            return options + ["--ramp", str(ramp), "--warmup", str(ramp + 0.2), "--seconds",
-                              str(max(seconds, 1.0))]
-        return options + ["--warmup", "0.3", "--seconds", str(seconds)]
+        return options + ["--stream"] if self.is_stream else options
+
+    def for_seconds(self, seconds):
+        """Streams that all began at once would all end at once, so paced ones begin one by one."""
+        ramp = STREAM_SECONDS if self.kind == "paced" and self.connections > 1 else 0
+        return self.options() + [
+            "--ramp", str(ramp), "--warmup", str(ramp + 0.3), "--seconds", str(seconds)]
+
+    def for_answers(self, count):
+        return self.options() + ["--requests", str(count)]
 
 
 def request(kind, size=REQUEST_BYTES):
@@ -82,7 +85,7 @@ class Load:
     def measure(self, target, point, upstream_pid, seconds):
         """Numbers of one repetition, in requests or events, seconds and microseconds."""
         pids = (target.pid, upstream_pid)
-        raw = self.run(target.port, point.kind, point.options(seconds), pids)
+        raw = self.run(target.port, point.kind, point.for_seconds(seconds), pids)
         count = raw["events"] if point.is_stream else raw["answers"]
         proxy, other = raw["cpu"]
         window_us = raw["seconds"] * 1e6

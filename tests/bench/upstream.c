@@ -236,6 +236,7 @@ static void start_stream(struct upstream *up, struct peer *p, const char *body, 
     p->due_ns = now_ns() + (uint64_t) up->streams++ * 6180340u % PACE_NS;
     memcpy(p->out, head, sizeof(head) - 1);
     p->out_len = sizeof(head) - 1;
+    put_next(p); /* the role, and with it the first content, as from real servers */
     put_next(p);
     flush(up, p);
 }
