@@ -5,8 +5,8 @@
  * Accepts exactly the texts that jansson 2.14 accepts with JSON_REJECT_DUPLICATES off and
  * JSON_DECODE_ANY, apart from:
  *   refused here   depth over SPAN_DEPTH_MAX; a zero byte right behind a number (jansson loses it)
- *   accepted here  integers out of int64's range, other numbers out of a double's (we do not compute
- *                  them); U+0000 escapes */
+ *   accepted here  integers out of int64's range, other numbers out of a double's (we do not
+ *                  compute them); U+0000 escapes */
 #ifndef CACHE_SPAN_H
 #define CACHE_SPAN_H
 
@@ -50,8 +50,8 @@ enum err span_check(struct slice text, struct span_error *error) MUST_CHECK;
 enum err span_object(struct slice text, const char *const names[], size_t count,
                      struct span_value out[], struct span_error *error) MUST_CHECK;
 
-/* Same over a value that has been validated already (from brace to brace, as in span_value.text): no
- * checks, no error, only the search; of members with the same name the first. */
+/* Same over a value that has been validated already (from brace to brace, as in span_value.text):
+ * no checks, no error, only the search; of members with the same name the first. */
 void span_find(struct slice object, const char *const names[], size_t count,
                struct span_value out[]);
 

@@ -1,6 +1,6 @@
-/* The scanner against jansson: both accept the same texts but for the differences that span.h states,
- * and what span_next(), span_find() and span_object() give is what stands in jansson's tree. Any bytes,
- * taken as text, survive escaping and decoding. */
+/* The scanner against jansson: both accept the same texts but for the differences that span.h
+ * states, and what span_next(), span_find() and span_object() give is what stands in jansson's
+ * tree. Any bytes, taken as text, survive escaping and decoding. */
 #include "cache/span.h"
 
 #include <jansson.h>
@@ -137,7 +137,8 @@ static bool is_same(const struct span_value *a, const struct span_value *b)
            a->member.p == b->member.p && a->member.n == b->member.n;
 }
 
-/* A name that stands twice: span_find() takes the first, span_object() refuses, jansson has the last. */
+/* A name that stands twice: span_find() takes the first, span_object() refuses, jansson has the
+ * last. */
 static void check_search(struct slice object, const char *name, const struct span_value *v,
                          bool is_first, bool is_last)
 {

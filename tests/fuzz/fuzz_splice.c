@@ -1,9 +1,9 @@
-/* Edits of two objects in an array, in any order: the result is JSON whose members are the inserted ones
- * in the order of the calls and then those that were not removed. Pieces, length and writing agree, and
- * an edit that is refused changes nothing.
+/* Edits of two objects in an array, in any order: the result is JSON whose members are the inserted
+ * ones in the order of the calls and then those that were not removed. Pieces, length and writing
+ * agree, and an edit that is refused changes nothing.
  *
- * The first byte says how many members the objects have, the second how many bytes describe white space
- * between all tokens; every later byte is an edit. */
+ * The first byte says how many members the objects have, the second how many bytes describe white
+ * space between all tokens; every later byte is an edit. */
 #include "cache/span.h"
 #include "cache/splice.h"
 

@@ -265,7 +265,7 @@ static void test_a_special_byte_at_every_place(void **state)
     }
 }
 
-/* All pairs of bytes: what is written is a JSON string, and decodes to the bytes if they were UTF-8. */
+/* All pairs of bytes: what is written is a JSON string, and decodes to them if they were UTF-8. */
 static void test_pairs_of_bytes_become_valid_strings(void **state)
 {
     (void) state;
