@@ -65,9 +65,13 @@ static void start_drain(struct app *app)
 
 /* ---- reload ---- */
 
-static struct tls_context *make_tls(const struct config *c, struct errbuf *err)
+static struct tls_context *make_tls(struct app *app, const struct config *c, struct errbuf *err)
 {
-    return c->tls_cert ? tls_context_new(c->tls_cert, c->tls_key, err) : NULL;
+    struct tls_context *tls = c->tls_cert ? tls_context_new(c->tls_cert, c->tls_key, err) : NULL;
+    if (tls) {
+        app->certificate_expiry_s = tls_context_expiry_s(tls);
+    }
+    return tls;
 }
 
 /* What a running process cannot change is kept as it was, and said. */
@@ -120,11 +124,11 @@ static void add_report(struct config_report *report, const char *text)
 }
 
 /* Every front has its own context: tickets and random state are one thread's. */
-static bool make_contexts(const struct app *app, const struct config *c, struct tls_context **tls,
+static bool make_contexts(struct app *app, const struct config *c, struct tls_context **tls,
                           struct errbuf *why)
 {
     for (size_t i = 0; i < app->front_count; i++) {
-        tls[i] = make_tls(c, why);
+        tls[i] = make_tls(app, c, why);
         if (c->tls_cert && !tls[i]) {
             while (i > 0) {
                 tls_context_unref(tls[--i]);
@@ -260,7 +264,7 @@ static enum err make_front(struct app *app, struct errbuf *err)
         .number = (unsigned) app->front_count,
         .boot = app->boot,
         .settings = app->settings,
-        .tls = make_tls(app->settings->config, err),
+        .tls = make_tls(app, app->settings->config, err),
         .ledger = app->ledger,
         .log = app->log,
         .install_key = &app->install_key,
@@ -445,6 +449,7 @@ void app_describe_process(const struct app *app, struct metrics_process *out)
         .snapshot_number = app->snapshot_number,
         .reloads_ok = app->reloads_ok,
         .reloads_failed = app->reloads_failed,
+        .certificate_expiry_seconds = (double) app->certificate_expiry_s,
     };
 }
 

@@ -29,6 +29,7 @@ struct app {
     struct log_tap *tap;
     struct loop_timer drain_limit;
     bool draining;
+    int64_t certificate_expiry_s; /* 0: no TLS */
     uint64_t reloads_ok;
     uint64_t reloads_failed;
     double start_wall_seconds;

@@ -49,11 +49,27 @@ static bool is_same(const struct config *c)
            (c->listen.is_unix || strcmp(colon ? colon : "", ":0") != 0);
 }
 
+/* The CPUs that this process may run on, which a container or taskset may have cut down. */
+static unsigned cpu_count(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned) n;
+}
+
 static void cross_addresses(struct config *c, const struct draft *draft,
                             struct config_faults *faults)
 {
     bool has_listen = parse_address(draft, "listen", c->listen_text, &c->listen, faults);
     bool has_admin = parse_address(draft, "admin", c->admin_text, &c->admin, faults);
+    if (c->workers == 0) {
+        c->workers = has_listen && c->listen.is_unix ? 1 : cpu_count();
+    }
+    if (has_listen && c->listen.is_unix && c->workers > 1) { /* no SO_REUSEPORT there */
+        config_fault(faults, place(draft, "workers"), "workers",
+                     "a unix socket is served by one worker: write 1, or listen on an address");
+    }
     if (has_listen && has_admin && is_same(c)) {
         config_fault(faults, place(draft, "admin"), "admin", "this is the address of listen too");
     }
@@ -203,22 +219,10 @@ static void cross_keys(struct config *c, const struct draft *draft,
 
 /* ---- the rest ---- */
 
-/* The CPUs that this process may run on, which a container or taskset may have cut down. */
-static unsigned cpu_count(void)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned) n;
-}
-
 void config_cross_server(struct config *config, const struct draft *draft,
                          const char *(*getenv_fn)(const char *name), struct config_faults *faults)
 {
     static const char *const no_origins[] = {NULL};
-    if (config->workers == 0) {
-        config->workers = cpu_count();
-    }
     if (!config->cors) {
         config->cors = no_origins;
     }

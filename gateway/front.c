@@ -109,6 +109,7 @@ static void copy_metrics(struct front *f, struct metrics *out)
     s->metrics.connections_open = s->conns.open;
     s->metrics.connections_accepted = s->conns.accepted;
     s->metrics.connections_handshaking = s->conns.handshaking;
+    memcpy(s->metrics.connections_closed, s->conns.closed, sizeof(s->conns.closed));
     s->metrics.streams_open = s->stream_count;
     s->metrics.requests_open = s->exchange_count;
     s->metrics.transfers_open = upstream_curl_open(f->curl);

@@ -142,6 +142,9 @@ static void add_gauges(struct metrics *sum, const struct metrics *m)
     sum->connections_open += m->connections_open;
     sum->connections_accepted += m->connections_accepted;
     sum->connections_handshaking += m->connections_handshaking;
+    for (size_t i = 0; i < CONN_REASON_COUNT; i++) {
+        sum->connections_closed[i] += m->connections_closed[i];
+    }
     sum->streams_open += m->streams_open;
     sum->requests_open += m->requests_open;
     sum->transfers_open += m->transfers_open;

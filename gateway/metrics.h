@@ -6,6 +6,7 @@
 #define GATEWAY_METRICS_H
 
 #include "cache/record.h"
+#include "gateway/conn.h"
 
 struct evbuffer;
 
@@ -43,6 +44,7 @@ struct metrics {
     uint64_t connections_open;
     uint64_t connections_accepted;
     uint64_t connections_handshaking;
+    uint64_t connections_closed[CONN_REASON_COUNT];
     uint64_t streams_open;
     uint64_t requests_open;
     uint64_t transfers_open;

@@ -154,6 +154,17 @@ static void write_requests(struct evbuffer *out, const struct metrics *m)
     }
 }
 
+static void write_connections(struct evbuffer *out, const struct metrics *m)
+{
+    family(out, "sluice_connections_closed_total", "counter",
+           "Client connections by the reason they ended.");
+    for (unsigned i = CONN_OPEN + 1; i < CONN_REASON_COUNT; i++) {
+        (void) evbuffer_add_printf(out, "sluice_connections_closed_total{reason=\"%s\"} %" PRIu64 "\n",
+                                   conn_reason_text((enum conn_reason) i),
+                                   m->connections_closed[i]);
+    }
+}
+
 static void write_clients_gone(struct evbuffer *out, const struct metrics *m)
 {
     static const char name[] = "sluice_client_disconnects_total";
@@ -415,6 +426,7 @@ void metrics_write(struct evbuffer *out, const struct metrics *sum, const struct
     write_requests(out, sum);
     write_histograms(out, sum);
     write_plain(out, sum);
+    write_connections(out, sum);
     write_clients_gone(out, sum);
     write_upstreams(out, ledger);
     write_process(out, p);

@@ -4,7 +4,6 @@
 #include "gateway/tls.h"
 
 #include <time.h>
-#include <unistd.h>
 
 static void set_limits(struct server *s)
 {
@@ -30,14 +29,16 @@ void server_init(struct server *s, struct settings *settings, struct tls_context
     set_limits(s);
 }
 
+static bool is_crowded(const struct server *s)
+{
+    return s->session_count >= s->settings->config->limits.connections;
+}
+
 static void on_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t peer_len)
 {
     struct server *s = arg;
-    if (s->session_count >= s->settings->config->limits.connections) {
-        close(fd); /* the listener has accepted it already; a reset says "not now" at no cost */
-        return;
-    }
     session_new(s, fd, peer, peer_len);
+    listener_hold(s->listener, is_crowded(s));
 }
 
 enum err server_listen(struct server *s, const struct listener_address *address, bool reuse_port,
@@ -66,11 +67,15 @@ void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg)
         listener_stop(s->listener);
     }
     session_drain_all(s);
-    server_check_drained(s);
+    server_session_over(s);
 }
 
-void server_check_drained(struct server *s)
+void server_session_over(struct server *s)
 {
+    if (s->listener && !s->draining) {
+        listener_hold(s->listener, is_crowded(s));
+        listener_resume(s->listener);
+    }
     if (s->draining && s->session_count == 0 && s->on_drained) {
         void (*on_drained)(void *arg) = s->on_drained;
         s->on_drained = NULL; /* once */

@@ -56,7 +56,7 @@ void server_renew(struct server *s, struct settings *settings, struct tls_contex
 
 /* Stops accepting, closes idle sessions, lets the others finish their exchange; on_drained follows. */
 void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg);
-void server_check_drained(struct server *s); /* a session has ended */
+void server_session_over(struct server *s); /* a session has ended: room for another, or drained */
 /* Ends what is left, streams by an error event. */
 void server_abort(struct server *s);
 void server_fini(struct server *s); /* after every session has ended and the loop has run once more */

@@ -66,7 +66,17 @@ static void session_close(struct session *s, enum conn_reason reason, bool abort
     }
     server->session_count--;
     loop_post(server->loop, &s->free); /* run() may still be on the stack */
-    server_check_drained(server);
+    server_session_over(server);
+}
+
+/* A client that leaves between requests is no news; one that could not even begin may need help. */
+static void log_lost(const struct session *s)
+{
+    enum conn_reason reason = conn_reason(s->conn);
+    if (reason == CONN_TLS_FAILED || reason == CONN_HANDSHAKE_TIMEOUT) {
+        log_write(s->server->log, LOG_INFO, "connection_failed", "peer", conn_peer(s->conn), "reason",
+                  conn_reason_text(reason), "detail", conn_detail(s->conn), NULL);
+    }
 }
 
 static void on_event(void *arg, struct conn *c, enum conn_event event)
@@ -86,6 +96,7 @@ static void on_event(void *arg, struct conn *c, enum conn_event event)
         }
         break;
     case CONN_GONE:
+        log_lost(s);
         session_close(s, conn_reason(s->conn), false);
         break;
     }
