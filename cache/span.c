@@ -102,7 +102,9 @@ enum err span_object(struct slice text, const char *const names[], size_t count,
     text = not_null(text);
     struct span_scan s = {.end = text.p + text.n};
     struct wanted wanted = {names, count, out};
-    memset(out, 0, count * sizeof(*out));
+    for (size_t i = 0; i < count; i++) { /* no memset(): without names `out` may be NULL */
+        out[i] = (struct span_value) {.type = SPAN_ABSENT};
+    }
     const char *at = span_scan_space(&s, text.p);
     if (at < s.end && *at == '{') {
         at = scan_members(&s, at + 1, &wanted);

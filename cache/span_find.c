@@ -133,7 +133,9 @@ void span_find(struct slice object, const char *const names[], size_t count,
     struct span_cursor cursor = {0};
     struct slice key = SLICE_NONE;
     struct span_value value;
-    memset(out, 0, count * sizeof(*out));
+    for (size_t i = 0; i < count; i++) { /* no memset(): without names `out` may be NULL */
+        out[i] = (struct span_value) {.type = SPAN_ABSENT};
+    }
     while (span_next(object, &cursor, &key, &value)) {
         size_t i = span_name_index(key, names, count);
         if (i < count && out[i].type == SPAN_ABSENT) {
