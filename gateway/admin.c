@@ -68,12 +68,12 @@ static json_t *upstreams_json(struct ledger *ledger)
     json_t *list = json_array();
     for (size_t i = 0; i < count && i < UPSTREAMS_SHOWN; i++) {
         json_array_append_new(
-            list, json_pack("{s:s, s:i, s:i, s:i, s:s, s:I, s:I}", "name", states[i].name,
-                            "max_in_flight", (int) states[i].max_in_flight, "in_flight",
-                            (int) states[i].in_flight, "waiting", (int) states[i].waiting, "breaker",
-                            breaker_text(states[i].breaker), "openings",
-                            (json_int_t) states[i].openings, "granted",
-                            (json_int_t) states[i].granted));
+            list,
+            json_pack("{s:s, s:i, s:i, s:i, s:s, s:I, s:I}", "name", states[i].name,
+                      "max_in_flight", (int) states[i].max_in_flight, "in_flight",
+                      (int) states[i].in_flight, "waiting", (int) states[i].waiting, "breaker",
+                      breaker_text(states[i].breaker), "openings", (json_int_t) states[i].openings,
+                      "granted", (json_int_t) states[i].granted));
     }
     free(states);
     return list;
@@ -92,7 +92,8 @@ static json_t *tasks_json(const struct snapshot *s)
                                                   s->tasks[i].arms[k].probability, "nodes",
                                                   (int) g->count));
         }
-        json_array_append_new(list, json_pack("{s:s, s:o}", "name", s->tasks[i].name, "arms", arms));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o}", "name", s->tasks[i].name, "arms", arms));
     }
     return list;
 }
@@ -143,7 +144,8 @@ const struct routes *routes_admin(void)
         {HTTP1_GET, "/readyz", &api_readyz},
     };
     static const struct routes routes = {
-        entries, ARRAY_LEN(entries),
+        entries,
+        ARRAY_LEN(entries),
         "GET /metrics, GET /admin/status, POST /admin/reload, GET /healthz, GET /readyz",
     };
     return &routes;

@@ -3,12 +3,12 @@
 #include "gateway/relay.h"
 #include "gateway/reply.h"
 
-const struct handler api_chat = {ENDPOINT_CHAT, true, true, relay_start, relay_drained, relay_stop,
-                                 relay_release};
-const struct handler api_completions = {ENDPOINT_COMPLETIONS, true, true, relay_start,
-                                        relay_drained, relay_stop, relay_release};
-const struct handler api_embeddings = {ENDPOINT_EMBEDDINGS, true, true, relay_start, relay_drained,
-                                       relay_stop, relay_release};
+const struct handler api_chat = {ENDPOINT_CHAT, true,       true,         relay_start,
+                                 relay_drained, relay_stop, relay_release};
+const struct handler api_completions = {ENDPOINT_COMPLETIONS, true,       true,         relay_start,
+                                        relay_drained,        relay_stop, relay_release};
+const struct handler api_embeddings = {ENDPOINT_EMBEDDINGS, true,       true,         relay_start,
+                                       relay_drained,       relay_stop, relay_release};
 
 static void say_alive(struct exchange *x)
 {

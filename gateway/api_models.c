@@ -15,7 +15,8 @@ static void add_model(struct evbuffer *out, const char *name, const char *owner)
     size_t length = span_escaped_length(text);
     char *escaped = x_array(length + 1, 1);
     span_escape(text, escaped, length);
-    evbuffer_add_printf(out, "{\"id\":\"%s\",\"object\":\"model\",\"created\":0,\"owned_by\":\"%s\"}",
+    evbuffer_add_printf(out,
+                        "{\"id\":\"%s\",\"object\":\"model\",\"created\":0,\"owned_by\":\"%s\"}",
                         escaped, owner);
     free(escaped);
 }
@@ -91,8 +92,11 @@ static void show_model(struct exchange *x)
     const struct model_def *model = catalog_model(c, name);
     bool known = slice_eq_text(name, "auto") || catalog_alias(c, name) != NULL || model;
     if (!known || !auth_allows(x->key, name)) {
-        struct failure f = {.reason = END_NOT_FOUND, .status = 404, .type = "invalid_request_error",
-                            .param = "model", .code = "model_not_found",
+        struct failure f = {.reason = END_NOT_FOUND,
+                            .status = 404,
+                            .type = "invalid_request_error",
+                            .param = "model",
+                            .code = "model_not_found",
                             .message = "no such model; GET /v1/models lists them"};
         reply_failure(x, &f);
         return;

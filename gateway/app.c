@@ -153,7 +153,8 @@ bool app_reload(struct app *app, struct config_report *report)
     }
     if (ok) {
         keep_fixed(app, fresh);
-        settings = settings_new(fresh, app->ledger, &app->install_key, app->snapshot_number + 1, &why);
+        settings = settings_new(fresh, app->ledger, &app->install_key, app->snapshot_number + 1,
+                                &why);
         ok = settings != NULL;
         if (!ok) {
             add_report(report, why.text);
@@ -224,7 +225,8 @@ static enum err make_loop(struct app *app, struct errbuf *err)
     if (!app->mailbox) {
         return ERR_IO;
     }
-    app->mail_event = event_new(app->base, mailbox_fd(app->mailbox), EV_READ | EV_PERSIST, on_mail, app);
+    app->mail_event = event_new(app->base, mailbox_fd(app->mailbox), EV_READ | EV_PERSIST, on_mail,
+                                app);
     if (loop_drive_event(app->loop, app->base) != ERR_NONE || !app->mail_event ||
         event_add(app->mail_event, NULL) != 0 || !watch_signals(app)) {
         return err_set(err, ERR_NOMEM, "no memory for the main loop");
@@ -292,7 +294,8 @@ static enum err listen_all(struct app *app, struct errbuf *err)
     bool shared = app->front_count > 1;
     char bound[128];
     if (shared) {
-        struct listener *probe = listener_new(app->base, app->loop, &address, false, &nobody, NULL, err);
+        struct listener *probe = listener_new(app->base, app->loop, &address, false, &nobody, NULL,
+                                              err);
         if (!probe) {
             return ERR_IO;
         }
@@ -316,9 +319,13 @@ static enum err listen_all(struct app *app, struct errbuf *err)
 static enum err make_admin(struct app *app, struct errbuf *err)
 {
     char bound[128];
-    app->admin = (struct server) {.base = app->base, .loop = app->loop,
-                                  .install_key = &app->install_key, .routes = routes_admin(),
-                                  .owner = app, .is_admin = true, .log = app->tap};
+    app->admin = (struct server) {.base = app->base,
+                                  .loop = app->loop,
+                                  .install_key = &app->install_key,
+                                  .routes = routes_admin(),
+                                  .owner = app,
+                                  .is_admin = true,
+                                  .log = app->tap};
     if (!app->settings->config->admin_text) {
         return ERR_NONE;
     }

@@ -11,7 +11,7 @@ struct app;
  * Takes the configuration, also on failure. */
 struct app *app_new(struct config *config, struct errbuf *err);
 enum err app_run(struct app *app, struct errbuf *err) MUST_CHECK; /* until drained; then ERR_NONE */
-void app_free(struct app *app); /* NULL allowed */
+void app_free(struct app *app);                                   /* NULL allowed */
 
 /* ---- for the admin's handlers ---- */
 

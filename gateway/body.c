@@ -7,8 +7,10 @@ enum { FIRST_ROOM_BYTES = 4096 };
 
 void body_init(struct body *b, const struct http1_head *head, size_t cap_bytes, bool discard)
 {
-    *b = (struct body) {.cap_bytes = cap_bytes, .discard = discard,
-                        .chunked = head->framing == HTTP1_CHUNKED, .left = head->content_length};
+    *b = (struct body) {.cap_bytes = cap_bytes,
+                        .discard = discard,
+                        .chunked = head->framing == HTTP1_CHUNKED,
+                        .left = head->content_length};
     http1_chunked_init(&b->chunks);
 }
 

@@ -21,8 +21,8 @@ uint64_t exchange_now_us(const struct exchange *x)
 
 /* Headers that an upstream may see; everything else stays here, the client's key above all. */
 static const char *const passed[] = {
-    "openai-organization", "openai-project", "openai-beta",
-    "traceparent", "tracestate", "idempotency-key", "x-stainless-retry-count",
+    "openai-organization", "openai-project",          "openai-beta", "traceparent", "tracestate",
+    "idempotency-key",     "x-stainless-retry-count",
 };
 
 static bool is_passed(struct slice name)
@@ -97,8 +97,11 @@ static void keep_head(struct exchange *x, const struct http1_head *head)
 static void refuse(struct failure *f, enum end_reason reason, int status, const char *code,
                    const char *message)
 {
-    *f = (struct failure) {.reason = reason, .status = status, .type = "invalid_request_error",
-                           .code = code, .message = message};
+    *f = (struct failure) {.reason = reason,
+                           .status = status,
+                           .type = "invalid_request_error",
+                           .code = code,
+                           .message = message};
 }
 
 static void check_key(struct exchange *x, const struct http1_head *head, struct failure *refusal)
@@ -326,8 +329,11 @@ void exchange_gone(struct exchange *x, enum end_reason reason)
 
 void exchange_shutdown(struct exchange *x)
 {
-    struct failure f = {.reason = END_SHUTDOWN, .status = 503, .type = "server_error",
-                        .code = "shutting_down", .message = "the gateway is shutting down",
+    struct failure f = {.reason = END_SHUTDOWN,
+                        .status = 503,
+                        .type = "server_error",
+                        .code = "shutting_down",
+                        .message = "the gateway is shutting down",
                         .retry_after_us = 1000000};
     if (x->reply.over) {
         return;

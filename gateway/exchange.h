@@ -30,19 +30,19 @@ struct exchange {
 
     const struct handler *handler;
     enum http1_method method;
-    struct slice rest;  /* of the path, where the route ends in '*' */
-    unsigned minor;     /* HTTP/1.minor */
+    struct slice rest; /* of the path, where the route ends in '*' */
+    unsigned minor;    /* HTTP/1.minor */
     bool keep_alive;
     bool accepts_gzip;
     bool gzip_body;     /* the request's body is packed */
     const char *origin; /* to be allowed in the reply; NULL: no CORS */
     const char *host;
     const char *client_request_id;
-    const char *session_name;           /* x-sluice-session */
-    const char *const *pass_headers;    /* "Name: value" for the upstream, NULL-terminated */
-    const struct auth_key *key;         /* NULL: anonymous */
-    bool has_token;                     /* admin: the bearer token was right */
-    struct reqbody *body;               /* whole, unpacked; NULL where there is none */
+    const char *session_name;        /* x-sluice-session */
+    const char *const *pass_headers; /* "Name: value" for the upstream, NULL-terminated */
+    const struct auth_key *key;      /* NULL: anonymous */
+    bool has_token;                  /* admin: the bearer token was right */
+    struct reqbody *body;            /* whole, unpacked; NULL where there is none */
 
     void *state; /* the handler's */
 

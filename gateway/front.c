@@ -241,11 +241,14 @@ struct front *front_new(const struct front_spec *spec, struct errbuf *err)
     loop_timer_init(&f->lag, on_lag, f);
     loop_timer_init(&f->linger, on_linger, f);
     f->lag_due_us = UINT64_MAX;
-    f->host = (struct upstream_host) {.loop = f->loop, .ledger = spec->ledger,
+    f->host = (struct upstream_host) {.loop = f->loop,
+                                      .ledger = spec->ledger,
                                       .mailbox = f->mailbox,
                                       .transfers = upstream_curl_transfers(f->curl)};
-    f->server = (struct server) {.base = f->base, .loop = f->loop,
-                                 .install_key = spec->install_key, .routes = routes_public(),
+    f->server = (struct server) {.base = f->base,
+                                 .loop = f->loop,
+                                 .install_key = spec->install_key,
+                                 .routes = routes_public(),
                                  .upstreams = &f->host};
     f->server.log = log_tap_new(spec->log, f->loop);
     ident_maker_init(&f->server.ident, spec->install_key, spec->boot, spec->number);

@@ -22,8 +22,9 @@ struct metrics {
     uint64_t requests[ENDPOINT_COUNT][METRICS_STATUS_CLASSES]; /* [endpoint][status / 100] */
     uint64_t ended[ENDPOINT_COUNT][END_REASON_COUNT];
     struct metrics_histogram duration[ENDPOINT_COUNT];
-    struct metrics_histogram first_content[ENDPOINT_COUNT]; /* streams: head complete to first content */
-    struct metrics_histogram overhead;  /* duration less the time the output call took */
+    struct metrics_histogram
+        first_content[ENDPOINT_COUNT]; /* streams: head complete to first content */
+    struct metrics_histogram overhead; /* duration less the time the output call took */
     uint64_t upstream_attempts;
     uint64_t upstream_retries;
     uint64_t upstream_fallbacks;

@@ -159,9 +159,9 @@ static void write_connections(struct evbuffer *out, const struct metrics *m)
     family(out, "sluice_connections_closed_total", "counter",
            "Client connections by the reason they ended.");
     for (unsigned i = CONN_OPEN + 1; i < CONN_REASON_COUNT; i++) {
-        (void) evbuffer_add_printf(out, "sluice_connections_closed_total{reason=\"%s\"} %" PRIu64 "\n",
-                                   conn_reason_text((enum conn_reason) i),
-                                   m->connections_closed[i]);
+        (void) evbuffer_add_printf(
+            out, "sluice_connections_closed_total{reason=\"%s\"} %" PRIu64 "\n",
+            conn_reason_text((enum conn_reason) i), m->connections_closed[i]);
     }
 }
 

@@ -17,7 +17,7 @@ struct relay {
     struct route route;
     struct relay_limits limits;
     struct loop_timer heartbeat;
-    struct slice id_json;    /* what replaces the upstream's id and model */
+    struct slice id_json; /* what replaces the upstream's id and model */
     struct slice model_json;
 };
 
@@ -41,8 +41,12 @@ static const char *id_prefix(enum endpoint endpoint)
 static void refuse(struct exchange *x, enum end_reason reason, int status, const char *param,
                    const char *code, const char *message)
 {
-    struct failure f = {.reason = reason, .status = status, .type = "invalid_request_error",
-                        .param = param, .code = code, .message = message};
+    struct failure f = {.reason = reason,
+                        .status = status,
+                        .type = "invalid_request_error",
+                        .param = param,
+                        .code = code,
+                        .message = message};
     reply_failure(x, &f);
 }
 
@@ -100,8 +104,10 @@ static enum err put_names(const struct relay *r, const struct chunk *c, struct s
 /* Our own fault in the middle of an answer: the client is told, the job is stopped by SINK_GONE. */
 static enum sink_flow give_up(struct relay *r)
 {
-    static const struct failure failure = {.reason = END_INTERNAL, .status = 500,
-                                           .type = "server_error", .code = "internal",
+    static const struct failure failure = {.reason = END_INTERNAL,
+                                           .status = 500,
+                                           .type = "server_error",
+                                           .code = "internal",
                                            .message = "the answer could not be rewritten"};
     loop_timer_clear(r->x->server->loop, &r->heartbeat);
     if (r->x->reply.stream) {
@@ -260,15 +266,15 @@ static bool parse(struct relay *r)
     }
     struct reqbody *body = x->body;
     x->body = NULL;
-    enum err rc = request_parse(job_request(r->job), x->handler->endpoint, body,
-                                job_room(r->job), &param, &why);
+    enum err rc = request_parse(job_request(r->job), x->handler->endpoint, body, job_room(r->job),
+                                &param, &why);
     if (rc != ERR_NONE) {
         refuse(x, END_BAD_REQUEST, 400, param, param ? "invalid_value" : "invalid_json", why.text);
         return false;
     }
     const struct request *request = job_request(r->job);
     size_t n = request->model_name.n < RECORD_NAME_BYTES - 1 ? request->model_name.n
-                                                           : RECORD_NAME_BYTES - 1;
+                                                             : RECORD_NAME_BYTES - 1;
     memcpy(x->record.model, request->model_name.p, n);
     x->record.stream = request->is_stream;
     return true;
@@ -289,9 +295,9 @@ static bool find_route(struct relay *r)
         return false;
     }
     if (route_has_choice(&r->route)) {
-        route_choose(&r->route, request_unit(request, x->server->install_key,
-                                             x->key ? x->key->key_tag : 0,
-                                             slice_of(x->session_name)));
+        route_choose(&r->route,
+                     request_unit(request, x->server->install_key, x->key ? x->key->key_tag : 0,
+                                  slice_of(x->session_name)));
     }
     return true;
 }

@@ -34,9 +34,11 @@ static void refuse(struct exchange *x, const struct ledger_admission *a)
         [LIMIT_TOKENS] = "this API key has used up its tokens_per_minute",
         [LIMIT_IN_FLIGHT] = "this API key has max_in_flight requests under way already",
     };
-    struct failure f = {.reason = END_RATE_LIMITED, .status = 429,
+    struct failure f = {.reason = END_RATE_LIMITED,
+                        .status = 429,
                         .type = a->refused == LIMIT_TOKENS ? "tokens" : "requests",
-                        .code = "rate_limit_exceeded", .message = words[a->refused],
+                        .code = "rate_limit_exceeded",
+                        .message = words[a->refused],
                         .retry_after_us = a->retry_us > 0 ? a->retry_us : 1000000};
     reply_failure(x, &f);
 }

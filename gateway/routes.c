@@ -80,7 +80,8 @@ const struct routes *routes_public(void)
         {HTTP1_GET, "/readyz", &api_readyz},
     };
     static const struct routes routes = {
-        entries, ARRAY_LEN(entries),
+        entries,
+        ARRAY_LEN(entries),
         "POST /v1/chat/completions, POST /v1/completions, POST /v1/embeddings, GET /v1/models, "
         "GET /v1/models/ID, GET /healthz, GET /readyz",
     };

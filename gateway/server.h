@@ -59,7 +59,8 @@ void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg);
 void server_session_over(struct server *s); /* a session has ended: room for another, or drained */
 /* Ends what is left, streams by an error event. */
 void server_abort(struct server *s);
-void server_fini(struct server *s); /* after every session has ended and the loop has run once more */
+void server_fini(
+    struct server *s); /* after every session has ended and the loop has run once more */
 
 const char *server_date(struct server *s);
 

@@ -12,7 +12,7 @@
 enum {
     INPUT_CAP_BYTES = HTTP1_HEAD_MAX + CONN_SCRATCH_BYTES,
     PIPELINED_MAX_BYTES = 16 * 1024, /* more while busy is a flood */
-    DISCARD_MAX_BYTES = 64 * 1024,   /* a refused request's body is read up to here, else we close */
+    DISCARD_MAX_BYTES = 64 * 1024, /* a refused request's body is read up to here, else we close */
 };
 
 enum session_state { SESSION_HEAD, SESSION_BODY, SESSION_BUSY, SESSION_CLOSED };
@@ -74,8 +74,8 @@ static void log_lost(const struct session *s)
 {
     enum conn_reason reason = conn_reason(s->conn);
     if (reason == CONN_TLS_FAILED || reason == CONN_HANDSHAKE_TIMEOUT) {
-        log_write(s->server->log, LOG_INFO, "connection_failed", "peer", conn_peer(s->conn), "reason",
-                  conn_reason_text(reason), "detail", conn_detail(s->conn), NULL);
+        log_write(s->server->log, LOG_INFO, "connection_failed", "peer", conn_peer(s->conn),
+                  "reason", conn_reason_text(reason), "detail", conn_detail(s->conn), NULL);
     }
 }
 
@@ -109,7 +109,8 @@ void session_new(struct server *server, int fd, const struct sockaddr *peer, soc
     static const struct conn_owner owner = {on_event};
     struct session *s = x_alloc(sizeof(*s));
     s->server = server;
-    s->conn = conn_new(&server->conns, fd, peer, peer_len, server->tls, &server->conn_limits, &owner, s);
+    s->conn = conn_new(&server->conns, fd, peer, peer_len, server->tls, &server->conn_limits,
+                       &owner, s);
     if (!s->conn) {
         free(s);
         return;
@@ -139,8 +140,11 @@ static void refuse_bytes(struct session *s, int status, const char *what)
 {
     struct http1_head nothing = {.method = HTTP1_OTHER, .minor = 1};
     struct failure ignored;
-    struct failure f = {.reason = END_BAD_REQUEST, .status = status, .type = "invalid_request_error",
-                        .code = "bad_http", .message = what};
+    struct failure f = {.reason = END_BAD_REQUEST,
+                        .status = status,
+                        .type = "invalid_request_error",
+                        .code = "bad_http",
+                        .message = what};
     s->exchange = exchange_new(s->server, s, &nothing, &ignored);
     s->exchange->keep_alive = false;
     s->state = SESSION_BUSY;
@@ -164,8 +168,10 @@ static void on_timer(void *arg)
     } else if (s->state == SESSION_HEAD) {
         refuse_bytes(s, 408, "the head of the request did not come whole in time");
     } else if (s->state == SESSION_BODY) {
-        struct failure f = {.reason = END_BAD_REQUEST, .status = 408,
-                            .type = "invalid_request_error", .code = "request_timeout",
+        struct failure f = {.reason = END_BAD_REQUEST,
+                            .status = 408,
+                            .type = "invalid_request_error",
+                            .code = "request_timeout",
                             .message = "the body of the request did not come whole in time"};
         refuse_exchange(s, &f, false);
     }
@@ -187,15 +193,23 @@ static void begin_exchange(struct session *s)
 
 static void refuse_body(struct session *s, enum body_result rc, const char *what)
 {
-    struct failure f = {.reason = END_BAD_REQUEST, .status = 400, .type = "invalid_request_error",
-                        .code = "bad_http", .message = what};
+    struct failure f = {.reason = END_BAD_REQUEST,
+                        .status = 400,
+                        .type = "invalid_request_error",
+                        .code = "bad_http",
+                        .message = what};
     if (rc == BODY_TOO_LARGE) {
-        f = (struct failure) {.reason = END_TOO_LARGE, .status = 413,
-                              .type = "invalid_request_error", .code = "request_too_large",
+        f = (struct failure) {.reason = END_TOO_LARGE,
+                              .status = 413,
+                              .type = "invalid_request_error",
+                              .code = "request_too_large",
                               .message = "the body of the request is longer than limits.body"};
     } else if (rc == BODY_NO_MEMORY) {
-        f = (struct failure) {.reason = END_INTERNAL, .status = 503, .type = "server_error",
-                              .code = "out_of_memory", .message = "no memory for this request",
+        f = (struct failure) {.reason = END_INTERNAL,
+                              .status = 503,
+                              .type = "server_error",
+                              .code = "out_of_memory",
+                              .message = "no memory for this request",
                               .retry_after_us = 1000000};
     }
     refuse_exchange(s, &f, false);

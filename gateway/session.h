@@ -16,7 +16,8 @@ struct exchange;
 /* Takes the fd, also when memory is gone. */
 void session_new(struct server *server, int fd, const struct sockaddr *peer, socklen_t peer_len);
 
-void session_drain_all(struct server *server); /* closes idle ones; others close after their reply */
+void session_drain_all(
+    struct server *server); /* closes idle ones; others close after their reply */
 void session_abort_all(struct server *server);
 
 /* ---- for exchange and reply ---- */

@@ -8,8 +8,8 @@ struct settings *settings_new(struct config *config, struct ledger *ledger,
 {
     struct catalog *catalog = config->catalog;
     config->catalog = NULL;
-    struct snapshot *snapshot =
-        snapshot_new(catalog, ledger, config->timeouts.request_us, number, err);
+    struct snapshot *snapshot = snapshot_new(catalog, ledger, config->timeouts.request_us, number,
+                                             err);
     if (!snapshot) {
         config_free(config);
         return NULL;

@@ -7,7 +7,7 @@
 #include "router/snapshot.h"
 
 struct settings {
-    unsigned refs; /* atomic; use the functions */
+    unsigned refs;         /* atomic; use the functions */
     struct config *config; /* owned */
     struct snapshot *snapshot;
     uint32_t *task_tags; /* of the snapshot's tasks, in their order: part of request ids */

@@ -9,8 +9,8 @@
 enum {
     NODE_ROOM_BYTES = 256,
     NODE_ROOM_CAP = 256 * 1024,
-    ERROR_CAP_BYTES = 64 * 1024,    /* of a provider's error body */
-    AFTER_DONE_US = 1000 * 1000,    /* for the framing to end once the stream said [DONE] */
+    ERROR_CAP_BYTES = 64 * 1024, /* of a provider's error body */
+    AFTER_DONE_US = 1000 * 1000, /* for the framing to end once the stream said [DONE] */
 };
 
 enum mode {
@@ -121,7 +121,7 @@ static enum attempt_advice advice_of(const struct failure *f)
         }
         /* Our key or the model's name is wrong there; another upstream may be set up rightly. */
         return f->status == 401 || f->status == 403 || f->status == 404 ? ATTEMPT_FALLBACK
-                                                                       : ATTEMPT_GIVE_UP;
+                                                                        : ATTEMPT_GIVE_UP;
     default:
         return ATTEMPT_GIVE_UP;
     }
@@ -146,8 +146,11 @@ static void fail(struct attempt *a, const struct failure *failure)
 
 static void fail_with(struct attempt *a, enum end_reason reason, int status, const char *message)
 {
-    struct failure f = {.reason = reason, .status = status, .message = message,
-                        .type = "server_error", .code = end_reason_text(reason)};
+    struct failure f = {.reason = reason,
+                        .status = status,
+                        .message = message,
+                        .type = "server_error",
+                        .code = end_reason_text(reason)};
     fail(a, &f);
 }
 
@@ -192,12 +195,14 @@ static void on_watch(void *arg)
     uint64_t phase = phase_due(a);
     uint64_t total = a->start_us + a->upstream->timeouts.total_us;
     if (now >= a->deadline_us) {
-        fail_with(a, END_DEADLINE, 504, "the request's deadline passed before the answer was whole");
+        fail_with(a, END_DEADLINE, 504,
+                  "the request's deadline passed before the answer was whole");
     } else if (now >= phase && a->said_done) {
         finish_stream(a, TRANSFER_COMPLETE);
         leave(a, false);
     } else if (now >= phase && a->committed) {
-        fail_with(a, END_IDLE_TIMEOUT, 504, "the model stopped sending in the middle of its answer");
+        fail_with(a, END_IDLE_TIMEOUT, 504,
+                  "the model stopped sending in the middle of its answer");
     } else if (now >= phase) {
         fail_with(a, END_FIRST_TOKEN_TIMEOUT, 504, "the model sent no content in time");
     } else if (now >= total) {
@@ -225,7 +230,9 @@ static void note_chunk(struct attempt *a, const struct chunk *c)
 static void fail_by_provider(struct attempt *a, struct slice json, int status)
 {
     struct chunk_error words;
-    struct failure f = {.reason = END_UPSTREAM_STATUS, .status = status, .type = "server_error",
+    struct failure f = {.reason = END_UPSTREAM_STATUS,
+                        .status = status,
+                        .type = "server_error",
                         .code = end_reason_text(END_UPSTREAM_STATUS)};
     if (chunk_error(json, &words)) {
         f.message_json = arena_dup_slice(a->room, words.message);
@@ -234,8 +241,8 @@ static void fail_by_provider(struct attempt *a, struct slice json, int status)
         f.code_json = arena_dup_slice(a->room, words.code);
     }
     if (f.message_json.n == 0) {
-        f.message = arena_printf(a->room, "the upstream answered with status %d and no OpenAI error",
-                                 status);
+        f.message = arena_printf(
+            a->room, "the upstream answered with status %d and no OpenAI error", status);
     }
     f.retry_after_us = a->retry_after_us == UINT64_MAX ? 0 : a->retry_after_us;
     report(a, &f);
@@ -334,9 +341,9 @@ static bool on_event(void *arg, const struct sse_event *event)
         return true;
     }
     if (chunk_parse(event->data, a->endpoint, &c, &why) != ERR_NONE) {
-        fail_with(a, END_MALFORMED, 502,
-                  arena_printf(a->room, "the model sent an event that is not understood: %s",
-                               why.text));
+        fail_with(
+            a, END_MALFORMED, 502,
+            arena_printf(a->room, "the model sent an event that is not understood: %s", why.text));
     } else if (c.error.type != SPAN_ABSENT && c.error.type != SPAN_NULL) {
         fail_by_provider(a, event->data, 502);
         leave(a, false);
@@ -415,14 +422,17 @@ static void report_end(struct attempt *a, enum transfer_end end)
     } table[] = {
         [TRANSFER_COMPLETE] = {END_CUT, 502, "the model's answer ended before it was finished"},
         [TRANSFER_CONNECT] = {END_CONNECT, 502, "the upstream cannot be reached"},
-        [TRANSFER_CONNECT_TIMEOUT] = {END_CONNECT_TIMEOUT, 504, "connecting to the upstream took too long"},
+        [TRANSFER_CONNECT_TIMEOUT] = {END_CONNECT_TIMEOUT, 504,
+                                      "connecting to the upstream took too long"},
         [TRANSFER_CUT] = {END_CUT, 502, "the upstream closed the connection in the middle"},
         [TRANSFER_MALFORMED] = {END_MALFORMED, 502, "the upstream does not speak HTTP as it must"},
         [TRANSFER_STOPPED] = {END_INTERNAL, 500, "the transfer was stopped"},
         [TRANSFER_FAILED] = {END_INTERNAL, 500, "the transfer failed on our side"},
     };
-    struct failure f = {.reason = table[end].reason, .status = table[end].status,
-                        .message = table[end].message, .type = "server_error",
+    struct failure f = {.reason = table[end].reason,
+                        .status = table[end].status,
+                        .message = table[end].message,
+                        .type = "server_error",
                         .code = end_reason_text(table[end].reason)};
     report(a, &f);
 }
@@ -445,7 +455,9 @@ static void finish_reply(struct attempt *a)
     struct slice json = {a->text.bytes, a->text.length};
     struct failure f = {.reason = END_COMPLETE};
     if (chunk_parse_reply(json, a->endpoint, &reply, &why) != ERR_NONE) {
-        f = (struct failure) {.reason = END_MALFORMED, .status = 502, .type = "server_error",
+        f = (struct failure) {.reason = END_MALFORMED,
+                              .status = 502,
+                              .type = "server_error",
                               .code = end_reason_text(END_MALFORMED)};
         f.message = arena_printf(a->room, "the upstream's answer is not understood: %s", why.text);
     } else if (reply.error.type != SPAN_ABSENT && reply.error.type != SPAN_NULL) {

@@ -110,8 +110,10 @@ static const struct upstream_events output_events = {on_commit, on_chunk, on_rep
 
 static void on_no_memory(void *arg)
 {
-    static const struct failure failure = {.reason = END_INTERNAL, .status = 503,
-                                           .type = "server_error", .code = "out_of_memory",
+    static const struct failure failure = {.reason = END_INTERNAL,
+                                           .status = 503,
+                                           .type = "server_error",
+                                           .code = "out_of_memory",
                                            .message = "no memory for this request"};
     finish(arg, &failure);
 }

@@ -31,8 +31,9 @@ struct job;
 /* How the request is to be run, known once it has been parsed. */
 struct job_plan {
     struct route route;
-    const char *const *headers; /* to pass upstream, "Name: value", NULL-terminated; outlive the job */
-    uint64_t deadline_us;       /* absolute */
+    const char *const
+        *headers;         /* to pass upstream, "Name: value", NULL-terminated; outlive the job */
+    uint64_t deadline_us; /* absolute */
     uint32_t key_tag;
 };
 

@@ -25,10 +25,10 @@ struct transfer_spec {
 
 struct transfer_head {
     int status;
-    struct slice content_type;     /* borrowed for the call, like the others; may be empty */
+    struct slice content_type; /* borrowed for the call, like the others; may be empty */
     struct slice content_encoding;
-    struct slice request_id;       /* x-request-id */
-    uint64_t retry_after_us;       /* Retry-After or retry-after-ms, UINT64_MAX where absent */
+    struct slice request_id; /* x-request-id */
+    uint64_t retry_after_us; /* Retry-After or retry-after-ms, UINT64_MAX where absent */
 };
 
 enum transfer_flow {
@@ -38,13 +38,13 @@ enum transfer_flow {
 };
 
 enum transfer_end {
-    TRANSFER_COMPLETE,        /* the whole reply, by its framing */
-    TRANSFER_CONNECT,         /* no name, refused, unreachable, TLS refused */
+    TRANSFER_COMPLETE, /* the whole reply, by its framing */
+    TRANSFER_CONNECT,  /* no name, refused, unreachable, TLS refused */
     TRANSFER_CONNECT_TIMEOUT,
-    TRANSFER_CUT,             /* closed or reset before the end that the framing promised */
-    TRANSFER_MALFORMED,       /* not HTTP, or a head or chunk that cannot be */
+    TRANSFER_CUT,       /* closed or reset before the end that the framing promised */
+    TRANSFER_MALFORMED, /* not HTTP, or a head or chunk that cannot be */
     TRANSFER_STOPPED,
-    TRANSFER_FAILED,          /* our side: memory, libcurl's misuse */
+    TRANSFER_FAILED, /* our side: memory, libcurl's misuse */
 };
 
 struct transfer_events {

@@ -126,8 +126,11 @@ static void after_failure(struct upstream_call *c, const struct failure *failure
 static void refuse(struct upstream_call *c, enum end_reason reason, const char *message,
                    uint64_t retry_us)
 {
-    struct failure f = {.reason = reason, .status = 503, .message = message,
-                        .type = "server_error", .code = end_reason_text(reason),
+    struct failure f = {.reason = reason,
+                        .status = 503,
+                        .message = message,
+                        .type = "server_error",
+                        .code = end_reason_text(reason),
                         .retry_after_us = retry_us};
     /* A full queue is not asked again: the waiting was the retry. An upstream that is left alone is
      * worth waiting for only where no other model stands by. */
@@ -184,8 +187,11 @@ static void start_attempt(struct upstream_call *c)
     c->record.slot_us = loop_now_us(c->host->loop);
     c->attempt = attempt_start(c->host, &spec, c->room, &c->record, &attempt_events, c);
     if (!c->attempt) {
-        struct failure f = {.reason = END_INTERNAL, .status = 503, .type = "server_error",
-                            .code = "out_of_memory", .message = "no memory for a call to the model",
+        struct failure f = {.reason = END_INTERNAL,
+                            .status = 503,
+                            .type = "server_error",
+                            .code = "out_of_memory",
+                            .message = "no memory for a call to the model",
                             .retry_after_us = RETRY_SOON_US};
         end(c, &f);
     } else if (c->paused) {
@@ -212,7 +218,8 @@ static void ask_for_slot(struct upstream_call *c)
 {
     struct ledger_asker asker = {c->spec.class, c->spec.key_tag, c->host->mailbox, on_answer, c};
     uint64_t retry_us = 0;
-    switch (ledger_ask(c->host->ledger, c->model->upstream->ledger, &asker, &c->ticket, &retry_us)) {
+    switch (
+        ledger_ask(c->host->ledger, c->model->upstream->ledger, &asker, &c->ticket, &retry_us)) {
     case LEDGER_GRANTED:
         start_attempt(c);
         break;
@@ -234,7 +241,9 @@ static void on_time(void *arg)
 {
     struct upstream_call *c = arg;
     if (loop_now_us(c->host->loop) >= c->spec.deadline_us) {
-        struct failure f = {.reason = END_DEADLINE, .status = 504, .type = "server_error",
+        struct failure f = {.reason = END_DEADLINE,
+                            .status = 504,
+                            .type = "server_error",
                             .code = end_reason_text(END_DEADLINE),
                             .message = "the request's deadline passed before a model answered"};
         end(c, &f);
@@ -249,9 +258,9 @@ static void on_time(void *arg)
 
 /* ---- the interface ---- */
 
-struct upstream_call *upstream_start(const struct upstream_host *host, const struct upstream_spec *spec,
-                                     struct arena *room, const struct upstream_events *events,
-                                     void *arg)
+struct upstream_call *upstream_start(const struct upstream_host *host,
+                                     const struct upstream_spec *spec, struct arena *room,
+                                     const struct upstream_events *events, void *arg)
 {
     struct upstream_call *c = arena_alloc(room, sizeof(*c));
     if (!c) {

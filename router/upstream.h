@@ -31,7 +31,8 @@ struct upstream_host {
     struct mailbox *mailbox; /* grants arrive here */
     struct transfers transfers;
     size_t reply_cap_bytes; /* a whole JSON reply: limits.body */
-    size_t event_cap_bytes; /* a line or event of a stream, and events before content: limits.answer */
+    size_t
+        event_cap_bytes; /* a line or event of a stream, and events before content: limits.answer */
 };
 
 struct upstream_call;
@@ -45,9 +46,9 @@ struct upstream_spec {
     struct snapshot *snapshot; /* the call takes its own reference */
     const struct model_def *model;
     const struct request *request; /* outlives the call; its body is referenced by attempts */
-    const char *const *headers;    /* to pass on, "Name: value", NULL-terminated; outlive the call */
-    struct retry_budget *budget;   /* NULL: only the upstream's own `retries` */
-    uint64_t deadline_us;          /* absolute, of the request */
+    const char *const *headers;  /* to pass on, "Name: value", NULL-terminated; outlive the call */
+    struct retry_budget *budget; /* NULL: only the upstream's own `retries` */
+    uint64_t deadline_us;        /* absolute, of the request */
     enum ledger_class class;
     uint32_t key_tag;
 };
@@ -65,9 +66,9 @@ struct upstream_events {
 
 /* Calls back only after it has returned. `room` is the job's arena and outlives the call. NULL: no
  * memory. */
-struct upstream_call *upstream_start(const struct upstream_host *host, const struct upstream_spec *spec,
-                                     struct arena *room, const struct upstream_events *events,
-                                     void *arg);
+struct upstream_call *upstream_start(const struct upstream_host *host,
+                                     const struct upstream_spec *spec, struct arena *room,
+                                     const struct upstream_events *events, void *arg);
 
 /* From on_chunk, or at any time: no further bytes are taken from the upstream until upstream_resume.
  * Events already in hand are still delivered. The idle deadline stops meanwhile. */

@@ -27,7 +27,7 @@ struct upstream_curl {
     CURLM *multi;
     char *user_agent;
     struct loop_timer timer;
-    struct loop_task kick; /* libcurl asked for a call "now" */
+    struct loop_task kick;  /* libcurl asked for a call "now" */
     struct transfer *first; /* under way, drained ones too */
     size_t open;
     CURL *idle[IDLE_HANDLES];
@@ -62,8 +62,8 @@ struct transfer {
 
     struct head_lines *head; /* NULL before the first line and after the last */
     bool head_done;          /* on_head was called; later header lines are trailers */
-    bool paused;    /* libcurl holds bytes back because we said so */
-    bool stopped;   /* on_body said TRANSFER_STOP */
+    bool paused;             /* libcurl holds bytes back because we said so */
+    bool stopped;            /* on_body said TRANSFER_STOP */
     bool draining;
     bool one_off; /* the handle carries a CA file, which it cannot forget */
     uint64_t drain_limit_us;
@@ -228,7 +228,8 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 
 static void on_socket_ready(evutil_socket_t fd, short what, void *arg)
 {
-    int flags = ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
+    int flags = ((what & EV_READ) ? CURL_CSELECT_IN : 0) |
+                ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
     act(arg, fd, flags);
 }
 
@@ -470,7 +471,8 @@ static bool add_header(struct transfer *t, const char *line)
 static bool set_headers(struct transfer *t, const struct transfer_spec *spec)
 {
     bool ok = add_header(t, "content-type: application/json") && add_header(t, "Expect:") &&
-              add_header(t, spec->stream ? "accept: text/event-stream" : "accept: application/json");
+              add_header(t,
+                         spec->stream ? "accept: text/event-stream" : "accept: application/json");
     if (ok && spec->upstream->key) {
         char *line = x_printf("authorization: Bearer %s", spec->upstream->key);
         ok = add_header(t, line);

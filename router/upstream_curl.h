@@ -24,6 +24,7 @@ void upstream_curl_free(struct upstream_curl *u);
 
 struct transfers upstream_curl_transfers(struct upstream_curl *u);
 
-size_t upstream_curl_open(const struct upstream_curl *u); /* exchanges under way, drained ones too */
+size_t
+upstream_curl_open(const struct upstream_curl *u); /* exchanges under way, drained ones too */
 
 #endif

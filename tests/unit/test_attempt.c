@@ -15,7 +15,9 @@ static void a_whole_stream_is_delivered_in_order(void **state)
     body(f, WORD("a") WORD("b"));
     assert_string_equal(f->log, "commit chunk chunk chunk");
     body(f, LAST);
-    body(f, "data: {\"id\":\"up-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n" DONE);
+    body(f, "data: "
+            "{\"id\":\"up-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":"
+            "2,\"total_tokens\":5}}\n\n" DONE);
     ends(f, TRANSFER_COMPLETE);
     assert_string_equal(f->log, "commit chunk chunk chunk chunk chunk end:complete");
     assert_string_equal(f->record.upstream_id, "up-1");
@@ -113,7 +115,8 @@ static void an_error_event_keeps_the_providers_words(void **state)
     (void) state;
     start(f, STREAM_REQUEST);
     head(f, 200, STREAM);
-    body(f, WORD("a") "data: {\"error\":{\"message\":\"GPU lost\",\"type\":\"server_error\",\"code\":\"gpu\"}}\n\n");
+    body(f, WORD("a") "data: {\"error\":{\"message\":\"GPU "
+                      "lost\",\"type\":\"server_error\",\"code\":\"gpu\"}}\n\n");
     assert_string_equal(f->log, "commit chunk end:upstream_status");
     assert_memory_equal(f->failure.message_json.p, "\"GPU lost\"", 10);
     assert_memory_equal(f->failure.code_json.p, "\"gpu\"", 5);
@@ -163,7 +166,10 @@ static void events_before_content_are_capped(void **state)
 
 static void a_json_reply_is_delivered_whole(void **state)
 {
-    static const char reply[] = "{\"id\":\"up-2\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}";
+    static const char reply[] =
+        "{\"id\":\"up-2\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+        "\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_"
+        "tokens\":1,\"completion_tokens\":1}}";
     struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
     (void) state;
     start(f, JSON_REQUEST);
@@ -196,7 +202,9 @@ static void a_providers_error_keeps_status_and_words(void **state)
     (void) state;
     start(f, STREAM_REQUEST);
     head(f, 400, JSON);
-    body(f, "{\"error\":{\"message\":\"too long\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}");
+    body(f, "{\"error\":{\"message\":\"too "
+            "long\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_"
+            "length_exceeded\"}}");
     ends(f, TRANSFER_COMPLETE);
     assert_string_equal(f->log, "end:upstream_status");
     assert_int_equal(f->failure.status, 400);

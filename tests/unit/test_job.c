@@ -55,9 +55,9 @@ static void begin(struct job_fixture *j, const char *json)
     j->job = job_new(&j->f->host, j->f->snapshot, &sink, j);
     struct reqbody *bytes = reqbody_new(strlen(json));
     memcpy(bytes->bytes, json, strlen(json));
-    assert_int_equal(request_parse(job_request(j->job), ENDPOINT_CHAT, bytes, job_room(j->job), &param,
-                                   &why),
-                     ERR_NONE);
+    assert_int_equal(
+        request_parse(job_request(j->job), ENDPOINT_CHAT, bytes, job_room(j->job), &param, &why),
+        ERR_NONE);
     assert_int_equal(route_find(j->f->snapshot, job_request(j->job)->model_name, &plan.route, &why),
                      ERR_NONE);
     job_start(j->job, &plan);
@@ -145,8 +145,9 @@ static void a_whole_reply_comes_before_the_end(void **state)
     (void) state;
     begin(&j, JSON_REQUEST);
     head(j.f, 200, JSON);
-    body(j.f, "{\"id\":\"x\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"a\"},"
-              "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":6}}");
+    body(j.f,
+         "{\"id\":\"x\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"a\"},"
+         "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":6}}");
     ends(j.f, TRANSFER_COMPLETE);
     assert_string_equal(j.log, "reply end");
     finish_fixture(&j);

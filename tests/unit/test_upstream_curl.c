@@ -68,8 +68,8 @@ static void on_peer_event(struct bufferevent *peer, short what, void *arg)
     }
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, int length,
-                      void *arg)
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from,
+                      int length, void *arg)
 {
     struct world *w = arg;
     (void) l;
@@ -176,8 +176,8 @@ static int set_up(void **state)
                                           (struct sockaddr *) &address, sizeof(address));
     getsockname(evconnlistener_get_fd(w->listener), (struct sockaddr *) &address, &length);
     snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%d/v1", ntohs(address.sin_port));
-    w->upstream = (struct upstream_def) {.name = "up", .url = w->url, .key = "secret",
-                                         .timeouts = {.total_us = 2000000}};
+    w->upstream = (struct upstream_def) {
+        .name = "up", .url = w->url, .key = "secret", .timeouts = {.total_us = 2000000}};
     *state = w;
     return 0;
 }
@@ -203,9 +203,13 @@ static int tear_down(void **state)
 static void start_pieces(struct world *w, const struct slice *pieces, size_t count)
 {
     static const char *const headers[] = {"traceparent: 00-1-2-01", NULL};
-    struct transfer_spec spec = {.upstream = &w->upstream, .path = "/chat/completions",
-                                 .pieces = pieces, .piece_count = count, .headers = headers,
-                                 .connect_timeout_us = 1000000, .stream = true};
+    struct transfer_spec spec = {.upstream = &w->upstream,
+                                 .path = "/chat/completions",
+                                 .pieces = pieces,
+                                 .piece_count = count,
+                                 .headers = headers,
+                                 .connect_timeout_us = 1000000,
+                                 .stream = true};
     w->transfer = transfer_start(&w->via, &spec, &events, w);
     assert_non_null(w->transfer);
 }
@@ -470,14 +474,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(retry_after_is_read_in_all_its_forms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_big_body_is_sent_from_its_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pause_keeps_the_bytes_for_later, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_cancel_closes_the_connection_wherever_it_comes_from, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_cancel_closes_the_connection_wherever_it_comes_from,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drained_transfer_reads_the_rest_and_then_drops, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_drain_that_does_not_end_is_cut_at_the_total_limit, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_goes_wrong_has_its_own_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_connection_is_a_connect_failure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_refused_connection_is_a_connect_failure, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(stopping_from_the_body_ends_as_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_still_runs_ends_with_the_pool, set_up, tear_down),
     };

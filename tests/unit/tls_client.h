@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_TLS_CLIENT_H
 #define TESTS_UNIT_TLS_CLIENT_H
 
+#include <stdbool.h>
 #include "tests/unit/tls_files.h"
 
 #include <mbedtls/net_sockets.h>

@@ -96,7 +96,8 @@ static inline void scripted_drop(void *arg)
     t->drop(t->drop_arg);
 }
 
-static inline void scripted_cancel(struct transfer *t, bool drain, void (*drop)(void *arg), void *arg)
+static inline void scripted_cancel(struct transfer *t, bool drain, void (*drop)(void *arg),
+                                   void *arg)
 {
     assert_false(t->cancelled);
     t->events = NULL;
@@ -116,11 +117,12 @@ static inline struct transfer *latest(struct fixture *f)
     return &f->transfers[f->transfer_count - 1];
 }
 
-static inline void head_with(struct fixture *f, int status, const char *type, uint64_t retry_after_us)
+static inline void head_with(struct fixture *f, int status, const char *type,
+                             uint64_t retry_after_us)
 {
     struct transfer *t = latest(f);
-    struct transfer_head head = {.status = status, .content_type = slice_of(type),
-                                 .retry_after_us = retry_after_us};
+    struct transfer_head head = {
+        .status = status, .content_type = slice_of(type), .retry_after_us = retry_after_us};
     assert_non_null(t->events);
     t->events->on_head(t->arg, &head);
 }
@@ -229,7 +231,8 @@ static inline void start_with_deadline(struct fixture *f, const char *json, uint
     wait_us(f, 0);
 }
 
-#define STREAM_REQUEST "{\"model\":\"first\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true}"
+#define STREAM_REQUEST                                                                             \
+    "{\"model\":\"first\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true}"
 #define JSON_REQUEST "{\"model\":\"first\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
 
 static inline void start(struct fixture *f, const char *json)
@@ -239,7 +242,8 @@ static inline void start(struct fixture *f, const char *json)
 
 /* ---- set up ---- */
 
-static inline struct catalog *two_models(unsigned retries, enum on_abandon on_abandon, bool fallback)
+static inline struct catalog *two_models(unsigned retries, enum on_abandon on_abandon,
+                                         bool fallback)
 {
     struct catalog *c = catalog_new();
     c->upstreams = arena_array(&c->arena, 2, sizeof(*c->upstreams));
@@ -269,7 +273,8 @@ static inline struct catalog *two_models(unsigned retries, enum on_abandon on_ab
     return c;
 }
 
-static inline struct fixture *fixture_make(unsigned retries, enum on_abandon on_abandon, bool fallback)
+static inline struct fixture *fixture_make(unsigned retries, enum on_abandon on_abandon,
+                                           bool fallback)
 {
     static const struct transfer_ops ops = {scripted_start, scripted_resume, scripted_cancel};
     struct fixture *f = calloc(1, sizeof(*f));
@@ -278,12 +283,16 @@ static inline struct fixture *fixture_make(unsigned retries, enum on_abandon on_
     f->loop = loop_new(&f->env);
     f->ledger = ledger_new(&f->env);
     f->box = mailbox_new(16, NULL);
-    f->snapshot = snapshot_new(two_models(retries, on_abandon, fallback), f->ledger, 600u * S, 1, NULL);
+    f->snapshot = snapshot_new(two_models(retries, on_abandon, fallback), f->ledger, 600u * S, 1,
+                               NULL);
     assert_non_null(f->snapshot);
     arena_init(&f->room, 1024, 1024 * 1024);
     f->budget.left = 100;
-    f->host = (struct upstream_host) {.loop = f->loop, .ledger = f->ledger, .mailbox = f->box,
-                                      .transfers = {&ops, f}, .reply_cap_bytes = 4096,
+    f->host = (struct upstream_host) {.loop = f->loop,
+                                      .ledger = f->ledger,
+                                      .mailbox = f->box,
+                                      .transfers = {&ops, f},
+                                      .reply_cap_bytes = 4096,
                                       .event_cap_bytes = 2048};
     return f;
 }
