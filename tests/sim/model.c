@@ -262,6 +262,7 @@ static bool parse_options(struct plan *p, const char *s)
         if (key_len == 2 && memcmp(s, "id", 2) == 0) {
             end += strcspn(end, ",");
             v = 0;
+            errno = 0; /* musl calls text that is no number an error, glibc does not */
         }
         if (end == value || (*end != ',' && *end != '\0') || errno != 0 || !(v >= 0 && v <= 1e8) ||
             !set_option(p, s, key_len, v)) {
