@@ -12,7 +12,7 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-struct log; /* the writer thread; one in the process */
+struct log;     /* the writer thread; one in the process */
 struct log_tap; /* one thread's way to it */
 
 /* `file` NULL: standard error. A file is reopened by log_reopen (after rotation). */

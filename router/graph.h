@@ -26,8 +26,8 @@ struct graph {
     uint64_t id;
     unsigned count;
     unsigned output;
-    unsigned depth; /* nodes on the longest path */
-    unsigned width; /* parallel branches that feed the output; 1 for a single node */
+    unsigned depth;            /* nodes on the longest path */
+    unsigned width;            /* parallel branches that feed the output; 1 for a single node */
     struct graph_node nodes[]; /* count of them */
 };
 

@@ -21,15 +21,15 @@ enum on_abandon {
 
 struct upstream_def {
     const char *name;
-    const char *url;    /* http://host:port/v1, no trailing slash */
-    const char *key;    /* secret sent as Bearer; NULL: none. Never logged */
-    const char *ca;     /* file of CA certificates; NULL: the system's */
+    const char *url; /* http://host:port/v1, no trailing slash */
+    const char *key; /* secret sent as Bearer; NULL: none. Never logged */
+    const char *ca;  /* file of CA certificates; NULL: the system's */
     unsigned max_in_flight;
-    unsigned queue;     /* callers that may wait for a slot */
+    unsigned queue; /* callers that may wait for a slot */
     struct upstream_timeouts timeouts;
-    unsigned retries;   /* further attempts after the first */
+    unsigned retries; /* further attempts after the first */
     enum on_abandon on_abandon;
-    size_t index; /* in the catalog */
+    size_t index;                   /* in the catalog */
     struct ledger_upstream *ledger; /* set when a snapshot is made; lives as long as the process */
 };
 
@@ -53,7 +53,7 @@ struct model_def {
     double params; /* count; 0: unknown */
     unsigned layers;
     unsigned hidden;
-    uint64_t context; /* tokens; 0: unknown */
+    uint64_t context;      /* tokens; 0: unknown */
     unsigned capabilities; /* of enum capability */
     double usd_per_mtok_input;
     double usd_per_mtok_cached;

@@ -50,7 +50,8 @@ struct request {
     bool is_stream;
     bool wants_usage; /* stream_options.include_usage */
     uint64_t choices; /* n; 1 when absent */
-    uint64_t estimated_tokens; /* prompt by length, plus the answer's cap or a default for each choice;
+    uint64_t
+        estimated_tokens; /* prompt by length, plus the answer's cap or a default for each choice;
                                   ~4 bytes a token, the bytes of data: URLs left out; at most 2^32-1 */
 };
 

@@ -15,8 +15,8 @@ struct route {
     enum route_kind kind;
     const struct task *task;
     const struct graph *graph;
-    const char *name;   /* after aliases: what usage, limits and logs speak of */
-    double propensity;  /* probability that this unit drew this arm */
+    const char *name;  /* after aliases: what usage, limits and logs speak of */
+    double propensity; /* probability that this unit drew this arm */
     unsigned arm;
 };
 

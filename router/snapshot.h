@@ -21,7 +21,7 @@ struct arm {
 
 struct task {
     const char *name;
-    const char *route_name; /* as clients ask for it: auto/NAME */
+    const char *route_name;         /* as clients ask for it: auto/NAME */
     struct arm arms[TASK_ARMS_MAX]; /* [0] is the champion */
     size_t arm_count;
     uint64_t deadline_us;
@@ -32,7 +32,7 @@ struct snapshot {
     unsigned refs; /* atomic; use the functions */
     uint64_t number;
     struct catalog *catalog; /* owned */
-    struct graph **graphs;   /* owned: one per model (same index), the straight graphs, then others */
+    struct graph **graphs; /* owned: one per model (same index), the straight graphs, then others */
     size_t graph_count;
     struct task *tasks; /* [0] is `default`, which always exists */
     size_t task_count;

@@ -26,8 +26,8 @@ struct sse_parser {
     size_t type_room;
     size_t cap_bytes; /* of line and of data each */
     bool has_data;
-    bool after_cr;   /* a LF that comes next belongs to the CR before it */
-    bool at_start;   /* a byte order mark may come */
+    bool after_cr; /* a LF that comes next belongs to the CR before it */
+    bool at_start; /* a byte order mark may come */
     bool stopped;
 };
 
