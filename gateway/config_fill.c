@@ -262,26 +262,13 @@ static void fill_pairs(struct filler *f, const struct config_key *key,
 
 /* ---- maps ---- */
 
-static void fill_off(struct filler *f, const struct config_key *group)
-{
-    size_t count;
-    const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (config_key_is_in(&keys[i], group->path)) {
-            memset(slot_of(f, &keys[i]).at, 0, sizeof(uint64_t));
-        }
-    }
-}
-
 static void fill_group(struct filler *f, const struct config_key *key,
                        const struct config_node *node)
 {
     if (node->kind == NODE_MAP) {
         fill_map(f, key->path, node);
-    } else if (key->can_be_off && node->kind == NODE_TEXT && slice_eq_text(node->text, "off")) {
-        fill_off(f, key);
-    } else {
-        wrong_value(f, key, node, NULL);
+    } else if (!key->can_be_off || !slice_eq_text(node->text, "off")) {
+        wrong_value(f, key, node, NULL); /* off: the members stay 0 */
     }
 }
 

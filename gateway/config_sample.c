@@ -100,9 +100,7 @@ static void print_key(struct sample *s, const struct config_key *key)
     fprintf(s->out, "%s%s:%s%s\n", s->begins_item ? "- " : "", config_key_leaf(key),
             *value ? " " : "", value);
     s->begins_item = key->type == KEY_LIST;
-    if (has_members) {
-        s->off = off;
-    }
+    s->off = off;
 }
 
 void config_print_defaults(FILE *out)

@@ -34,8 +34,6 @@ static enum err refuse(struct builder *b, yaml_mark_t mark, const char *why)
 /* Errors of the reader have an offset in bytes and no mark. */
 static void place_of_offset(struct builder *b, size_t offset)
 {
-    b->error->line = 1;
-    b->error->column = 1;
     for (size_t i = 0; i < offset && i < b->text.n; i++) {
         unsigned char byte = (unsigned char) b->text.p[i];
         if (byte == '\n') {
@@ -71,7 +69,6 @@ static enum err parser_error(struct builder *b)
     const yaml_parser_t *p = &b->parser;
     const char *problem = p->problem ? p->problem : "unreadable";
     if (p->error == YAML_MEMORY_ERROR) {
-        b->error->line = b->error->column = 1;
         return err_set(&b->error->why, ERR_NOMEM, "not enough memory to read this file");
     }
     if (p->error == YAML_READER_ERROR) {

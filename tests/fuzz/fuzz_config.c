@@ -4,6 +4,7 @@
 #include "gateway/config_print.h"
 #include "router/ledger.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,20 +34,10 @@ static void check_report(const struct config_report *report)
         must(line >= last);
         last = line;
         must(strchr(report->messages[i], '\n') == NULL);
+        json_t *text = json_string(report->messages[i]); /* NULL when it is not UTF-8 */
+        must(text != NULL);
+        json_decref(text);
     }
-}
-
-/* Whatever a text holds, what is said of it is UTF-8. */
-static void check_faults_print(const struct config_report *report)
-{
-    char *out = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&out, &n);
-    must(f != NULL);
-    config_print_faults_json("f", report, f);
-    fclose(f);
-    must(strstr(out, "not UTF-8") == NULL);
-    free(out);
 }
 
 static void check_catalog(const struct catalog *c)
@@ -101,7 +92,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_print(c);
     } else {
         check_report(&report);
-        check_faults_print(&report);
     }
     config_free(c);
     config_report_fini(&report);

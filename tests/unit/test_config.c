@@ -405,6 +405,34 @@ static void secrets_of_files(void **state)
     }
 }
 
+/* A key file need not end in a line feed, and no descriptor stays open, whatever becomes of a load. */
+static void files_are_closed(void **state)
+{
+    static const char *const keys[] = {SECRET, SECRET "\n", SECRET "\r\n", "a b"};
+    static const char text[] =
+        "upstreams:\n"
+        "  - {name: u, url: \"https://h\", key_file: a.key, ca: /etc/passwd}\n" MODELS
+        "tls: {cert: t.yaml, key: t.yaml}\n";
+    const struct directory *d = *state;
+    int before = dup(0);
+    assert_int_equal(close(before), 0);
+    write_file(d, "t.yaml", text, sizeof(text) - 1);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        struct config_report report;
+        write_file(d, "a.key", keys[i], strlen(keys[i]));
+        struct config *c = load_file(d, &report);
+        assert_int_equal(c != NULL, i < 3);
+        if (c) {
+            assert_string_equal(c->catalog->upstreams[0].key, SECRET);
+        }
+        config_free(c);
+        config_report_fini(&report);
+    }
+    int after = dup(0);
+    assert_int_equal(close(after), 0);
+    assert_int_equal(after, before);
+}
+
 static void unreadable_files(void **state)
 {
     const struct directory *d = *state;
@@ -469,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(loading_changes_nothing_outside, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(secrets_of_files, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(files_are_closed, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(unreadable_files, make_directory, remove_directory),
         cmocka_unit_test(cut_at_every_byte),
     };

@@ -159,6 +159,10 @@ static void refusals(void **state)
         {"a: 1\n b: 2\n", 2, 3, "not YAML: mapping values are not allowed in this context"},
         {"a: 1\nb: \x01\n", 2, 4, "not YAML: control characters are not allowed"},
         {"a: \xff\n", 1, 4, "not YAML: invalid leading UTF-8 octet"},
+        {"a: 1\nä€: \xff\n", 2, 5, "not YAML: invalid leading UTF-8 octet"},
+        {"\xff\xfe"
+         "a",
+         1, 1, "not YAML: invalid leading UTF-8 octet"}, /* UTF-16 */
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
