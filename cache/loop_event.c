@@ -11,7 +11,7 @@ struct loop_driver {
 
 /* No later than this: a longer wait may not fit a 32-bit time, and the loop only finds itself
  * early. */
-static const uint64_t WAIT_MAX_US = 3600u * 1000000u;
+static const uint64_t WAIT_MAX_US = UINT64_C(3600) * 1000000;
 
 static void arm(struct loop_driver *d, uint64_t due_us)
 {

@@ -177,5 +177,6 @@ size_t span_escape(struct slice text, char *out, size_t cap)
 
 size_t span_escaped_length(struct slice text)
 {
-    return span_escape(text, NULL, 0);
+    char nothing; /* not NULL, to which not even 0 may be added */
+    return span_escape(text, &nothing, 0);
 }

@@ -1,5 +1,5 @@
-/* What reading a request's body costs: nanoseconds of one pass of the span scanner over chat bodies of
- * 1 KB and 8 KB and over one event of a stream. Prints one line each. */
+/* What reading a request's body costs: nanoseconds of one pass of the span scanner over chat
+ * bodies of 1 KB and 8 KB and over one event of a stream. Prints one line each. */
 #include "cache/span.h"
 
 #include <stdio.h>
@@ -26,7 +26,8 @@ static const char *const words[] = {
     "The ",   "station's",   " caf\xc3\xa9 ", "said: ",     "\\\"two ",
     "trains", "\\n\\nleave", " at 14:05 ",    "and 15:10.", " Which "};
 
-/* A chat request of about `bytes`: turns of some 300 bytes, with the escapes and accents of prose. */
+/* A chat request of about `bytes`: turns of some 300 bytes, with the escapes and accents of
+ * prose. */
 static size_t make_body(char *out, size_t bytes)
 {
     size_t length = (size_t) snprintf(
