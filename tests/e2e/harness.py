@@ -195,6 +195,7 @@ class GatewayCase(unittest.TestCase):
         for chunk in chunks[:-1]:
             for choice in chunk["choices"]:
                 self.assertIsNone(choice.get("finish_reason"))
+        self.assertEqual(stream.end, "cut", "an unfinished stream must look unfinished")
         self.assertTrue(stream.connection.eof, "the connection ends with the failed stream")
         return self.error_members(errors[0])
 

@@ -60,6 +60,15 @@ class SlowReaderTest(GatewayCase):
         self.assertLess(self.gateway.cpu_seconds() - before, 0.05 * SLOW)
         c.close()
 
+    def test_the_kernel_holds_little_more(self):
+        c = self.slow()
+        head = c.head()
+        self.wait_until_paused(1)
+        c.close()
+        line = self.gateway.access(head["x-request-id"])
+        # Left to itself the socket would take megabytes.
+        self.assertLess(int(line["bytes_out"]), 4 * STREAM_BUFFER)
+
     def test_nothing_is_lost(self):
         c = self.slow()
         self.wait_until_paused(1)
