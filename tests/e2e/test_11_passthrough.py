@@ -137,9 +137,11 @@ class HeaderTest(GatewayCase):
         self.assertNotIn("upstream-secret", str(r.headers) + r.text)
 
     def test_upstream_id_is_not_lost(self):
-        r = self.chat(headers=[("Authorization", "Bearer " + KEY)])
-        line = self.gateway.access(r["x-request-id"])
-        self.assertRegex(line["upstream_id"], r"^chatcmpl-sim")
+        headers = [("Authorization", "Bearer " + KEY)]
+        for r in (self.chat(headers=headers), self.streamed(headers=headers).head):
+            self.assertRegex(r["x-sluice-upstream-id"], r"^chatcmpl-sim")
+            line = self.gateway.access(r["x-request-id"])
+            self.assertEqual(line["upstream_id"], r["x-sluice-upstream-id"])
 
     def test_secrets_stay_out_of_the_log(self):
         self.upstream_saw()

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from harness import SLOW, GatewayCase
+from harness import SLOW, Connection, GatewayCase, chat
 
 
 class RetryTest(GatewayCase):
@@ -73,6 +73,34 @@ class RetryTest(GatewayCase):
         line = self.gateway.access(r["x-request-id"])
         self.assertEqual((line["attempts"], line["fallbacks"], line["calls"]), ("3", "0", "3"))
         self.assertEqual((line["upstream_status"], line["reason"]), ("503", "upstream_status"))
+
+
+class ProviderStatusTest(GatewayCase):
+    """Whatever the provider says, its status and its words arrive."""
+
+    STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 429, 451, 500, 501, 502, 503, 504, 529)
+    REPEATED = (408, 409, 429)  # and all of 5xx
+
+    @classmethod
+    def configure(cls, config):
+        for status in cls.STATUSES:
+            config.model("status-%d" % status, id="x-status:code=%d" % status, settings={"retries": 1})
+
+    def test_status_and_words(self):
+        with Connection(self.sim.port) as c:
+            for status in self.STATUSES:
+                told = c.call("POST", "/v1/chat/completions", chat("x-status:code=%d" % status))
+                for stream in (False, True):
+                    with self.subTest(status=status, stream=stream):
+                        self.sim.reset()
+                        r = self.chat("status-%d" % status, stream=stream)
+                        self.assert_error(r, status)
+                        self.assertEqual(r.json, told.json)
+                        repeated = status in self.REPEATED or status >= 500
+                        if repeated:
+                            self.assertEqual(r["x-should-retry"], "false")
+                        self.assertEqual(self.sim.stats("x-status:code=%d" % status)["requests"],
+                                         2 if repeated else 1)
 
 
 class FallbackTest(GatewayCase):
