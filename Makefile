@@ -23,32 +23,33 @@ O := $(BUILD)/$(FLAVOUR)
 
 # ---- Sources: every file is named here, floor by floor -------------------------------------------
 
-CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan span_find span_text splice crypt record
+CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan span_find \
+	span_text splice crypt record
 
-ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket turns \
-	nodecall attempt reply_buffer upstream upstream_curl chunk \
-	chunk_error chunk_mend job sse_parse reqbody request request_unit
+ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket \
+	turns nodecall attempt reply_buffer upstream upstream_curl chunk chunk_error chunk_mend \
+	job sse_parse reqbody request request_unit
 
 OPTIMIZER_MODULES :=
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog config_cross_server config_faults \
-	config_files config_fill config_keys config_keys_text config_print config_print_json config_sample config_store \
-	config_value config_yaml \
-	settings front server app app_metrics body relay relay_limits \
-	listener sockaddr conn conn_events conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields http1_chunked \
-	session auth routes reply api api_models exchange \
-	sse_write gzip ident admin metrics log log_line metrics_write
+GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog \
+	config_cross_server config_faults config_files config_fill config_keys config_keys_text \
+	config_print config_print_json config_sample config_store config_value config_yaml \
+	settings front server app app_metrics body relay relay_limits listener sockaddr conn \
+	conn_events conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields \
+	http1_chunked session auth routes reply api api_models exchange sse_write gzip ident admin \
+	metrics log log_line metrics_write
 
-SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools script \
-	faults player stats embeddings
+SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools \
+	script faults player stats embeddings
 
-UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice crypt record \
-	model catalog graph snapshot route ledger ledger_breaker ledger_keys \
-	ledger_threads turns nodecall attempt reply_buffer upstream upstream_curl chunk job \
-	sse_parse reqbody request \
-	cli_table config config_faults config_print config_value config_yaml listener conn tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident \
-	admin metrics log log_line
+UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice crypt \
+	record model catalog graph snapshot route ledger ledger_breaker ledger_keys ledger_threads \
+	turns nodecall attempt reply_buffer upstream upstream_curl chunk job sse_parse reqbody \
+	request cli_table config config_faults config_print config_value config_yaml listener conn \
+	tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident admin \
+	metrics log log_line
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip
 
