@@ -58,16 +58,18 @@ static void end(struct upstream_call *c, const struct failure *failure)
 
 /* ---- after a failure ---- */
 
-static bool spend_budget(struct upstream_call *c)
+/* Retries alone are paid for: fallbacks are as many as the configuration lists, and a model whose
+ * retries used up the budget is the very one that needs its fallback. */
+static bool has_budget(const struct upstream_call *c)
 {
-    if (!c->spec.budget) {
-        return true;
+    return !c->spec.budget || c->spec.budget->left > 0;
+}
+
+static void spend_budget(struct upstream_call *c)
+{
+    if (c->spec.budget) {
+        c->spec.budget->left--;
     }
-    if (c->spec.budget->left == 0) {
-        return false;
-    }
-    c->spec.budget->left--;
-    return true;
 }
 
 /* Exponential with full jitter over its upper half, never less than the upstream asked for. */
@@ -88,7 +90,7 @@ static uint64_t backoff_us(const struct upstream_call *c, uint64_t retry_after_u
 static bool may_retry(const struct upstream_call *c, uint64_t wait_us)
 {
     uint64_t patience = c->model->fallback ? PATIENCE_WITH_FALLBACK_US : PATIENCE_US;
-    return c->tries <= c->model->upstream->retries && wait_us <= patience &&
+    return c->tries <= c->model->upstream->retries && has_budget(c) && wait_us <= patience &&
            loop_now_us(c->host->loop) + wait_us < c->spec.deadline_us;
 }
 
@@ -106,16 +108,15 @@ static void after_failure(struct upstream_call *c, const struct failure *failure
                           enum attempt_advice advice)
 {
     uint64_t wait = backoff_us(c, failure->retry_after_us);
-    bool retry = advice == ATTEMPT_RETRY && may_retry(c, wait);
-    bool fall_back = !retry && advice != ATTEMPT_GIVE_UP && c->model->fallback;
-    if ((retry || fall_back) && spend_budget(c)) {
-        if (retry) {
-            loop_timer_set(c->host->loop, &c->timer, wait);
-        } else {
-            use_model(c, c->model->fallback);
-            c->record.fallbacks++;
-            loop_post(c->host->loop, &c->begin);
-        }
+    if (advice == ATTEMPT_RETRY && may_retry(c, wait)) {
+        spend_budget(c);
+        loop_timer_set(c->host->loop, &c->timer, wait);
+        return;
+    }
+    if (advice != ATTEMPT_GIVE_UP && c->model->fallback) {
+        use_model(c, c->model->fallback);
+        c->record.fallbacks++;
+        loop_post(c->host->loop, &c->begin);
         return;
     }
     struct failure last = *failure;

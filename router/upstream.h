@@ -37,7 +37,7 @@ struct upstream_host {
 
 struct upstream_call;
 
-/* Why a job may no longer retry: shared by all calls of a job. */
+/* Retries that all calls of a job have together. Fallbacks cost nothing of it. */
 struct retry_budget {
     unsigned left;
 };

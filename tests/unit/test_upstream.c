@@ -121,7 +121,7 @@ static void a_silent_model_without_fallback_is_not_asked_twice(void **state)
 
 static void the_budget_of_the_job_bounds_retries(void **state)
 {
-    struct fixture *f = fixture_make(9, ON_ABANDON_ABORT, true);
+    struct fixture *f = fixture_make(9, ON_ABANDON_ABORT, false);
     (void) state;
     f->budget.left = 1;
     start(f, STREAM_REQUEST);
@@ -130,6 +130,25 @@ static void the_budget_of_the_job_bounds_retries(void **state)
     ends(f, TRANSFER_CONNECT);
     assert_string_equal(f->log, "end:upstream_connect");
     assert_int_equal(f->record.attempts, 2);
+    fixture_free(f);
+}
+
+static void retries_that_used_up_the_budget_leave_the_fallback(void **state)
+{
+    struct fixture *f = fixture_make(9, ON_ABANDON_ABORT, true);
+    (void) state;
+    f->budget.left = 2;
+    start(f, STREAM_REQUEST);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(latest(f)->upstream->name, "up1");
+        ends(f, TRANSFER_CONNECT);
+        wait_us(f, 1u * S);
+    }
+    assert_int_equal(f->transfer_count, 4);
+    assert_string_equal(latest(f)->upstream->name, "up2");
+    answer_well(f);
+    assert_string_equal(f->log, "commit chunk chunk chunk end:complete");
+    assert_int_equal(f->record.fallbacks, 1);
     fixture_free(f);
 }
 
@@ -277,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_silent_model_is_left_for_its_fallback),
         cmocka_unit_test(a_silent_model_without_fallback_is_not_asked_twice),
         cmocka_unit_test(the_budget_of_the_job_bounds_retries),
+        cmocka_unit_test(retries_that_used_up_the_budget_leave_the_fallback),
         cmocka_unit_test(the_deadline_of_the_request_goes_before_all),
         cmocka_unit_test(a_full_upstream_is_waited_for),
         cmocka_unit_test(no_slot_in_time_is_an_overload),
