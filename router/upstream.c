@@ -215,6 +215,14 @@ static void on_answer(void *arg, enum ledger_answer answer, uint64_t retry_us)
     }
 }
 
+/* No longer than the request has time. */
+static void wait_in_queue(struct upstream_call *c)
+{
+    uint64_t due = loop_now_us(c->host->loop) + c->model->upstream->timeouts.first_token_us;
+    loop_timer_set_at(c->host->loop, &c->timer,
+                      due < c->spec.deadline_us ? due : c->spec.deadline_us);
+}
+
 static void ask_for_slot(struct upstream_call *c)
 {
     struct ledger_asker asker = {c->spec.class, c->spec.key_tag, c->host->mailbox, on_answer, c};
@@ -225,7 +233,7 @@ static void ask_for_slot(struct upstream_call *c)
         start_attempt(c);
         break;
     case LEDGER_QUEUED:
-        loop_timer_set(c->host->loop, &c->timer, c->model->upstream->timeouts.first_token_us);
+        wait_in_queue(c);
         break;
     case LEDGER_FULL:
         refuse(c, END_OVERLOADED, "too many requests wait for this model", RETRY_SOON_US);

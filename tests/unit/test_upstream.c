@@ -210,6 +210,28 @@ static void no_slot_in_time_is_an_overload(void **state)
     fixture_free(f);
 }
 
+static void the_deadline_ends_the_wait_for_a_slot(void **state)
+{
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, true);
+    struct ledger_upstream *up = f->snapshot->catalog->upstreams[0].ledger;
+    struct ledger_asker other = {.class = LEDGER_LIVE, .mailbox = f->box};
+    struct ledger_ticket *ticket;
+    uint64_t retry;
+    (void) state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ledger_ask(f->ledger, up, &other, &ticket, &retry), LEDGER_GRANTED);
+    }
+    start_with_deadline(f, STREAM_REQUEST, 10u * S); /* a slot is waited for as long as a token: 60 s */
+    wait_us(f, 9900u * MS);
+    assert_string_equal(f->log, "");
+    wait_us(f, 200u * MS);
+    assert_string_equal(f->log, "end:deadline");
+    for (int i = 0; i < 2; i++) {
+        ledger_release(f->ledger, up, LEDGER_HEALTHY);
+    }
+    fixture_free(f);
+}
+
 static void an_open_breaker_goes_to_the_fallback(void **state)
 {
     struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, true);
@@ -300,6 +322,7 @@ int main(void)
         cmocka_unit_test(the_deadline_of_the_request_goes_before_all),
         cmocka_unit_test(a_full_upstream_is_waited_for),
         cmocka_unit_test(no_slot_in_time_is_an_overload),
+        cmocka_unit_test(the_deadline_ends_the_wait_for_a_slot),
         cmocka_unit_test(an_open_breaker_goes_to_the_fallback),
         cmocka_unit_test(a_cancel_stops_everything_and_gives_the_slot_back),
         cmocka_unit_test(a_cancel_during_the_backoff_stops_it),
