@@ -120,7 +120,8 @@ static void after_failure(struct upstream_call *c, const struct failure *failure
         return;
     }
     struct failure last = *failure;
-    last.no_retry = advice != ATTEMPT_GIVE_UP;
+    /* Where our own queue was full nothing was tried, and there may be room when the client comes again. */
+    last.no_retry = advice != ATTEMPT_GIVE_UP && failure->reason != END_OVERLOADED;
     end(c, &last);
 }
 

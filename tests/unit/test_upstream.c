@@ -204,6 +204,7 @@ static void no_slot_in_time_is_an_overload(void **state)
     assert_string_equal(f->log, "end:overloaded");
     assert_int_equal(f->failure.status, 503);
     assert_true(f->failure.retry_after_us > 0);
+    assert_false(f->failure.no_retry); /* that would contradict it */
     for (int i = 0; i < 2; i++) {
         ledger_release(f->ledger, up, LEDGER_HEALTHY);
     }
