@@ -65,6 +65,9 @@ struct arena *job_room(struct job *job)
 
 static void obey(struct job *job, enum sink_flow flow)
 {
+    if (!job->sink) {
+        return; /* cancelled from inside the sink */
+    }
     if (flow == SINK_FULL) {
         upstream_pause(job->output);
     } else if (flow == SINK_GONE) {

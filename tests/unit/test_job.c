@@ -139,6 +139,18 @@ static void a_cancel_from_inside_the_sink_is_final(void **state)
     finish_fixture(&j);
 }
 
+static void a_cancel_from_inside_the_sink_goes_before_its_answer(void **state)
+{
+    struct job_fixture j = {.flow = SINK_FULL, .cancel_in_sink = true};
+    (void) state;
+    begin(&j, STREAM_REQUEST);
+    head(j.f, 200, STREAM);
+    body(j.f, WORD("a"));
+    assert_string_equal(j.log, "chunk");
+    assert_true(latest(j.f)->cancelled);
+    finish_fixture(&j);
+}
+
 static void a_whole_reply_comes_before_the_end(void **state)
 {
     struct job_fixture j = {.flow = SINK_OK};
@@ -185,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_full_sink_pauses_until_it_is_resumed),
         cmocka_unit_test(a_sink_that_has_gone_cancels_the_call),
         cmocka_unit_test(a_cancel_from_inside_the_sink_is_final),
+        cmocka_unit_test(a_cancel_from_inside_the_sink_goes_before_its_answer),
         cmocka_unit_test(a_whole_reply_comes_before_the_end),
         cmocka_unit_test(a_failure_is_told_once_with_its_reason),
         cmocka_unit_test(a_job_that_was_never_started_can_be_freed),
