@@ -43,6 +43,7 @@ struct attempt {
     struct chunk_mender mender;
     unsigned choices_seen;
     unsigned choices_finished;
+    uint64_t choices_asked; /* n of the request */
     bool committed;
     bool said_done; /* [DONE] */
     bool paused;
@@ -161,12 +162,16 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* When the current phase runs out. A JSON reply is silent until it is whole, so only `total` bounds it. */
+/* When the current phase runs out. A JSON reply is silent until it is whole, so only `total` bounds the
+ * wait for its first byte. */
 static uint64_t phase_due(const struct attempt *a)
 {
     const struct upstream_timeouts *t = &a->upstream->timeouts;
     if (a->said_done) {
         return a->done_us + AFTER_DONE_US;
+    }
+    if (a->mode == MODE_REPLY || a->mode == MODE_ERROR) {
+        return a->last_byte_us > 0 ? a->last_byte_us + t->idle_us : UINT64_MAX;
     }
     if (!a->nodecall.stream) {
         return UINT64_MAX;
@@ -187,28 +192,38 @@ static void watch(struct attempt *a)
 }
 
 static void finish_stream(struct attempt *a, enum transfer_end end);
+static void finish_error(struct attempt *a);
+static bool is_whole(const struct attempt *a, enum transfer_end end);
+
+/* Time is up in the middle of the exchange. What has come may be enough all the same. */
+static void run_out(struct attempt *a, uint64_t now)
+{
+    if (a->mode == MODE_STREAM && (a->said_done || is_whole(a, TRANSFER_CUT))) {
+        finish_stream(a, TRANSFER_COMPLETE);
+        leave(a, false);
+    } else if (a->mode == MODE_ERROR) {
+        finish_error(a);
+        leave(a, false);
+    } else if (now >= a->deadline_us) {
+        fail_with(a, END_DEADLINE, 504, "the request's deadline passed before the answer was whole");
+    } else if (now < phase_due(a)) {
+        fail_with(a, END_TOTAL_TIMEOUT, 504, "the model took longer than its total timeout");
+    } else if (a->committed || a->mode == MODE_REPLY) {
+        fail_with(a, END_IDLE_TIMEOUT, 504, "the model stopped sending in the middle of its answer");
+    } else {
+        fail_with(a, END_FIRST_TOKEN_TIMEOUT, 504, "the model sent no content in time");
+    }
+}
 
 static void on_watch(void *arg)
 {
     struct attempt *a = arg;
     uint64_t now = loop_now_us(a->host->loop);
-    uint64_t phase = phase_due(a);
     uint64_t total = a->start_us + a->upstream->timeouts.total_us;
-    if (now >= a->deadline_us) {
-        fail_with(a, END_DEADLINE, 504,
-                  "the request's deadline passed before the answer was whole");
-    } else if (now >= phase && a->said_done) {
-        finish_stream(a, TRANSFER_COMPLETE);
-        leave(a, false);
-    } else if (now >= phase && a->committed) {
-        fail_with(a, END_IDLE_TIMEOUT, 504,
-                  "the model stopped sending in the middle of its answer");
-    } else if (now >= phase) {
-        fail_with(a, END_FIRST_TOKEN_TIMEOUT, 504, "the model sent no content in time");
-    } else if (now >= total) {
-        fail_with(a, END_TOTAL_TIMEOUT, 504, "the model took longer than its total timeout");
-    } else {
+    if (now < earlier(earlier(phase_due(a), total), a->deadline_us)) {
         watch(a);
+    } else {
+        run_out(a, now);
     }
 }
 
@@ -374,7 +389,9 @@ static void on_head(void *arg, const struct transfer_head *head)
     a->retry_after_us = head->retry_after_us;
     if (head->status < 200 || head->status > 299) {
         a->mode = MODE_ERROR;
+        a->last_byte_us = a->record->first_byte_us;
         reply_buffer_init(&a->text, ERROR_CAP_BYTES);
+        watch(a);
         if (head->status < 400 || head->status > 599) {
             /* A redirect is not followed: the body and our key were meant for this upstream alone. */
             fail_with(a, END_MALFORMED, 502,
@@ -401,6 +418,11 @@ static enum transfer_flow on_body(void *arg, struct slice bytes)
     struct attempt *a = arg;
     if (a->mode == MODE_STREAM) {
         return take_events(a, bytes);
+    }
+    bool is_first = a->last_byte_us == 0;
+    a->last_byte_us = loop_now_us(a->host->loop);
+    if (is_first) {
+        watch(a);
     }
     if (reply_buffer_add(&a->text, bytes) != ERR_NONE) {
         if (a->mode == MODE_ERROR) {
@@ -437,15 +459,30 @@ static void report_end(struct attempt *a, enum transfer_end end)
     report(a, &f);
 }
 
+/* Every choice that was begun is finished. Where the stream does not end as it must, those count too
+ * that the client asked for and that have not begun. */
+static bool is_whole(const struct attempt *a, enum transfer_end end)
+{
+    bool is_finished = a->choices_seen != 0 && a->choices_finished == a->choices_seen;
+    bool is_ended = a->said_done || end == TRANSFER_COMPLETE;
+    return is_finished &&
+           (is_ended || (uint64_t) __builtin_popcount(a->choices_seen) >= a->choices_asked);
+}
+
 static void finish_stream(struct attempt *a, enum transfer_end end)
 {
-    bool whole = a->choices_seen != 0 && a->choices_finished == a->choices_seen;
-    if (whole) {
+    if (is_whole(a, end)) {
         struct failure none = {.reason = END_COMPLETE};
         report(a, &none);
     } else {
         report_end(a, end);
     }
+}
+
+/* A cut error body is still an error with this status. */
+static void finish_error(struct attempt *a)
+{
+    fail_by_provider(a, (struct slice) {a->text.bytes, a->text.length}, a->record->status);
 }
 
 static void finish_reply(struct attempt *a)
@@ -486,8 +523,7 @@ static void on_end(void *arg, enum transfer_end end, const char *detail)
     } else if (a->mode == MODE_REPLY && end == TRANSFER_COMPLETE) {
         finish_reply(a);
     } else if (a->mode == MODE_ERROR) {
-        /* A cut error body is still an error with this status. */
-        fail_by_provider(a, (struct slice) {a->text.bytes, a->text.length}, a->record->status);
+        finish_error(a);
     } else {
         report_end(a, end);
     }
@@ -527,6 +563,7 @@ struct attempt *attempt_start(const struct upstream_host *host, const struct att
     a->snapshot = snapshot_ref(spec->snapshot);
     a->body = reqbody_ref(spec->request->body);
     a->endpoint = spec->request->endpoint;
+    a->choices_asked = spec->request->choices;
     a->events = events;
     a->arg = arg;
     a->room = room;

@@ -266,6 +266,79 @@ static void silence_after_content_runs_into_the_idle_limit(void **state)
     fixture_free(f);
 }
 
+static void a_finished_stream_that_stays_open_is_whole(void **state)
+{
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+    (void) state;
+    start(f, STREAM_REQUEST);
+    head(f, 200, STREAM);
+    body(f, WORD("a") LAST); /* no [DONE], and the connection is kept */
+    wait_us(f, 31u * S);
+    assert_string_equal(f->log, "commit chunk chunk end:complete");
+    assert_true(latest(f)->cancelled);
+    fixture_free(f);
+}
+
+static void a_cut_before_the_second_of_two_choices_began_is_a_cut(void **state)
+{
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+    (void) state;
+    start(f, "{\"model\":\"first\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],"
+             "\"stream\":true,\"n\":2}");
+    head(f, 200, STREAM);
+    body(f, WORD("a") LAST);
+    ends(f, TRANSFER_CUT);
+    assert_string_equal(f->log, "commit chunk chunk end:upstream_cut");
+    fixture_free(f);
+}
+
+static void fewer_choices_than_asked_are_whole_when_the_stream_ends_well(void **state)
+{
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+    (void) state;
+    start(f, "{\"model\":\"first\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],"
+             "\"stream\":true,\"n\":2}");
+    head(f, 200, STREAM);
+    body(f, WORD("a") LAST DONE); /* some servers know no n */
+    ends(f, TRANSFER_COMPLETE);
+    assert_string_equal(f->log, "commit chunk chunk end:complete");
+    fixture_free(f);
+}
+
+static void a_json_reply_that_stalls_runs_into_the_idle_limit(void **state)
+{
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+    (void) state;
+    start(f, JSON_REQUEST);
+    wait_us(f, 200u * S); /* it thinks: that is bounded by total alone */
+    head(f, 200, JSON);
+    wait_us(f, 100u * S);
+    body(f, "{\"id\":");
+    wait_us(f, 29u * S);
+    body(f, "\"up-2\"");
+    wait_us(f, 29u * S);
+    assert_string_equal(f->log, "");
+    wait_us(f, 2u * S);
+    assert_string_equal(f->log, "end:upstream_idle_timeout");
+    fixture_free(f);
+}
+
+static void an_error_whose_body_stalls_is_still_that_error(void **state)
+{
+    static const char *const requests[] = {STREAM_REQUEST, JSON_REQUEST};
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+        start(f, requests[i]);
+        head(f, 400, JSON);
+        body(f, "{\"error\":{\"mess");
+        wait_us(f, 31u * S);
+        assert_string_equal(f->log, "end:upstream_status");
+        assert_int_equal(f->failure.status, 400);
+        fixture_free(f);
+    }
+}
+
 static void after_done_the_framing_has_a_second_to_end(void **state)
 {
     struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
@@ -301,6 +374,11 @@ int main(void)
         cmocka_unit_test(a_status_that_is_no_answer_and_no_error_is_ours_to_report),
         cmocka_unit_test(a_pause_refuses_further_bytes_and_stops_the_idle_clock),
         cmocka_unit_test(silence_after_content_runs_into_the_idle_limit),
+        cmocka_unit_test(a_finished_stream_that_stays_open_is_whole),
+        cmocka_unit_test(a_cut_before_the_second_of_two_choices_began_is_a_cut),
+        cmocka_unit_test(fewer_choices_than_asked_are_whole_when_the_stream_ends_well),
+        cmocka_unit_test(a_json_reply_that_stalls_runs_into_the_idle_limit),
+        cmocka_unit_test(an_error_whose_body_stalls_is_still_that_error),
         cmocka_unit_test(after_done_the_framing_has_a_second_to_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
