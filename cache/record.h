@@ -60,7 +60,7 @@ struct token_usage {
     uint64_t completion;
 };
 
-enum { RECORD_NAME_BYTES = 64, RECORD_ID_BYTES = 64 };
+enum { RECORD_NAME_BYTES = 64, RECORD_ID_BYTES = 64, RECORD_DETAIL_BYTES = 96 };
 
 /* One call of a node: all attempts, fallbacks included. */
 struct call_record {
@@ -69,9 +69,10 @@ struct call_record {
     uint32_t fallbacks;
     char model[RECORD_NAME_BYTES]; /* that answered, or was tried last */
     char upstream[RECORD_NAME_BYTES];
-    char upstream_id[RECORD_ID_BYTES]; /* the id in the upstream's answer */
+    char upstream_id[RECORD_ID_BYTES]; /* the id in the last answer, or of the failed request */
     enum end_reason reason;
     int status; /* last HTTP status from the upstream, 0 for none */
+    char detail[RECORD_DETAIL_BYTES]; /* what was wrong with the last attempt, for the log */
     uint64_t start_us;
     uint64_t slot_us;       /* the ledger gave a slot */
     uint64_t first_byte_us; /* response head of the last attempt */

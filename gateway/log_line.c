@@ -276,6 +276,7 @@ static void put_call(struct log_line *l, const struct record *r)
         log_line_u64(l, "upstream_status", (uint64_t) call->status);
     }
     text_if(l, "upstream_id", call->upstream_id);
+    text_if(l, "upstream_detail", call->detail);
     log_line_u64(l, "attempts", call->attempts);
     log_line_u64(l, "fallbacks", call->fallbacks);
     log_line_u64(l, "calls", r->calls);

@@ -128,12 +128,22 @@ static enum attempt_advice advice_of(const struct failure *f)
     }
 }
 
+static void copy_text(char *out, size_t cap, struct slice text)
+{
+    size_t n = text.n < cap - 1 ? text.n : cap - 1;
+    memcpy(out, n > 0 ? text.p : "", n);
+    out[n] = '\0';
+}
+
 /* Reports the end upwards. The exchange must be over or left by the caller afterwards. */
 static void report(struct attempt *a, const struct failure *failure)
 {
     struct attempt_end end = {.failure = *failure};
     end.advice = a->committed ? ATTEMPT_GIVE_UP : advice_of(failure);
     a->outcome = outcome_of(failure);
+    if (failure->reason == END_MALFORMED && a->record->detail[0] == '\0') {
+        copy_text(a->record->detail, RECORD_DETAIL_BYTES, slice_of(failure->message));
+    }
     const struct attempt_events *events = a->events;
     a->events = NULL;
     events->on_end(a->arg, &end);
@@ -389,6 +399,7 @@ static void on_head(void *arg, const struct transfer_head *head)
     a->retry_after_us = head->retry_after_us;
     if (head->status < 200 || head->status > 299) {
         a->mode = MODE_ERROR;
+        copy_text(a->record->upstream_id, RECORD_ID_BYTES, head->request_id);
         a->last_byte_us = a->record->first_byte_us;
         reply_buffer_init(&a->text, ERROR_CAP_BYTES);
         watch(a);
@@ -517,7 +528,9 @@ static void finish_reply(struct attempt *a)
 static void on_end(void *arg, enum transfer_end end, const char *detail)
 {
     struct attempt *a = arg;
-    (void) detail; /* may name addresses of ours; the reason says enough */
+    if (end != TRANSFER_COMPLETE) { /* for the log alone: it may name addresses of ours */
+        copy_text(a->record->detail, RECORD_DETAIL_BYTES, slice_of(detail));
+    }
     if (a->mode == MODE_STREAM) {
         finish_stream(a, end);
     } else if (a->mode == MODE_REPLY && end == TRANSFER_COMPLETE) {

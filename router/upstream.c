@@ -174,6 +174,15 @@ static void on_attempt_end(void *arg, const struct attempt_end *e)
 
 static const struct attempt_events attempt_events = {on_commit, on_chunk, on_reply, on_attempt_end};
 
+/* What an earlier attempt left must not be taken for this one's. */
+static void forget_attempt(struct call_record *r)
+{
+    r->upstream_id[0] = '\0';
+    r->detail[0] = '\0';
+    r->first_byte_us = 0;
+    r->usage = (struct token_usage) {.known = false};
+}
+
 static void start_attempt(struct upstream_call *c)
 {
     struct attempt_spec spec = {
@@ -184,6 +193,7 @@ static void start_attempt(struct upstream_call *c)
         .deadline_us = c->spec.deadline_us,
     };
     loop_timer_clear(c->host->loop, &c->timer);
+    forget_attempt(&c->record);
     c->tries++;
     c->record.attempts++;
     c->record.slot_us = loop_now_us(c->host->loop);

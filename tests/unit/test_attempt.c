@@ -105,6 +105,7 @@ static void a_malformed_event_ends_the_stream_as_a_failure(void **state)
     head(f, 200, STREAM);
     body(f, WORD("a") "data: {\"choices\":[{\n\n" WORD("b"));
     assert_string_equal(f->log, "commit chunk end:upstream_malformed");
+    assert_non_null(strstr(f->record.detail, "not understood"));
     assert_true(latest(f)->cancelled);
     fixture_free(f);
 }
@@ -208,6 +209,7 @@ static void a_providers_error_keeps_status_and_words(void **state)
     ends(f, TRANSFER_COMPLETE);
     assert_string_equal(f->log, "end:upstream_status");
     assert_int_equal(f->failure.status, 400);
+    assert_string_equal(f->record.upstream_id, "req-7"); /* an error has no id of its own */
     assert_memory_equal(f->failure.code_json.p, "\"context_length_exceeded\"", 25);
     assert_int_equal(f->transfer_count, 1);
     assert_false(f->failure.no_retry);

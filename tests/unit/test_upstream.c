@@ -41,6 +41,39 @@ static void a_failed_attempt_leaves_no_trace(void **state)
     fixture_free(f);
 }
 
+static void the_record_speaks_of_the_attempt_that_answered(void **state)
+{
+    struct fixture *f = fixture_make(1, ON_ABANDON_ABORT, false);
+    (void) state;
+    start(f, STREAM_REQUEST);
+    head(f, 200, STREAM);
+    body(f, "data: {\"id\":\"up-0\",\"choices\":[{\"index\":0,\"delta\":{}}],"
+            "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}}\n\n");
+    ends(f, TRANSFER_CUT);
+    wait_us(f, 1u * S);
+    answer_well(f);
+    assert_string_equal(f->record.upstream_id, "up-1");
+    assert_string_equal(f->record.detail, "");
+    assert_false(f->record.usage.known);
+    fixture_free(f);
+}
+
+static void the_record_says_how_the_last_attempt_failed(void **state)
+{
+    struct fixture *f = fixture_make(1, ON_ABANDON_ABORT, false);
+    (void) state;
+    start(f, STREAM_REQUEST);
+    head(f, 500, JSON);
+    ends(f, TRANSFER_COMPLETE);
+    assert_string_equal(f->log, "");
+    wait_us(f, 1u * S);
+    ends(f, TRANSFER_CONNECT);
+    assert_string_equal(f->log, "end:upstream_connect");
+    assert_string_equal(f->record.detail, "so it ended");
+    assert_string_equal(f->record.upstream_id, "");
+    fixture_free(f);
+}
+
 static void retries_end_and_say_so(void **state)
 {
     struct fixture *f = fixture_make(2, ON_ABANDON_ABORT, false);
@@ -313,6 +346,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_connection_is_tried_again_after_a_pause),
         cmocka_unit_test(a_failed_attempt_leaves_no_trace),
+        cmocka_unit_test(the_record_speaks_of_the_attempt_that_answered),
+        cmocka_unit_test(the_record_says_how_the_last_attempt_failed),
         cmocka_unit_test(retries_end_and_say_so),
         cmocka_unit_test(retry_after_is_honoured),
         cmocka_unit_test(a_long_retry_after_goes_to_the_fallback_at_once),

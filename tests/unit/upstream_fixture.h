@@ -122,7 +122,10 @@ static inline void head_with(struct fixture *f, int status, const char *type,
 {
     struct transfer *t = latest(f);
     struct transfer_head head = {
-        .status = status, .content_type = slice_of(type), .retry_after_us = retry_after_us};
+        .status = status,
+        .content_type = slice_of(type),
+        .request_id = SLICE_LIT("req-7"),
+        .retry_after_us = retry_after_us};
     assert_non_null(t->events);
     t->events->on_head(t->arg, &head);
 }
@@ -144,7 +147,7 @@ static inline void ends(struct fixture *f, enum transfer_end how)
     const struct transfer_events *events = t->events;
     assert_non_null(events);
     t->events = NULL;
-    events->on_end(t->arg, how, "");
+    events->on_end(t->arg, how, how == TRANSFER_COMPLETE ? "" : "so it ended");
 }
 
 static inline void wait_us(struct fixture *f, uint64_t us)
