@@ -10,6 +10,7 @@ enum {
     NODE_ROOM_BYTES = 256,
     NODE_ROOM_CAP = 256 * 1024,
     ERROR_CAP_BYTES = 64 * 1024, /* of a provider's error body */
+    SECRET_LEAST_BYTES = 8,         /* of a key that is one, and no word such as EMPTY */
     AFTER_DONE_US = 1000 * 1000, /* for the framing to end once the stream said [DONE] */
 };
 
@@ -252,6 +253,35 @@ static void note_chunk(struct attempt *a, const struct chunk *c)
     }
 }
 
+/* Does the text begin with the secret, written with or without the backslashes that JSON allows? */
+static bool begins_with(const char *at, const char *end, const char *secret)
+{
+    while (at < end && *secret) {
+        at += *at == '\\' && end - at > 1 ? 1 : 0;
+        if (*at++ != *secret++) {
+            return false;
+        }
+    }
+    return !*secret;
+}
+
+static bool repeats(struct slice text, const char *secret)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (begins_with(text.p + i, text.p + text.n, secret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Some servers tell which key they refuse. The words of an error that does so are not passed on. */
+static bool is_indiscreet(const struct attempt *a, struct slice json)
+{
+    const char *key = a->upstream->key;
+    return key && strlen(key) >= SECRET_LEAST_BYTES && repeats(json, key);
+}
+
 static void fail_by_provider(struct attempt *a, struct slice json, int status)
 {
     struct chunk_error words;
@@ -259,13 +289,17 @@ static void fail_by_provider(struct attempt *a, struct slice json, int status)
                         .status = status,
                         .type = "server_error",
                         .code = end_reason_text(END_UPSTREAM_STATUS)};
-    if (chunk_error(json, &words)) {
+    if (is_indiscreet(a, json)) {
+        f.message = arena_printf(a->room,
+                                 "the upstream answered with status %d and words that hold its key",
+                                 status);
+    } else if (chunk_error(json, &words)) {
         f.message_json = arena_dup_slice(a->room, words.message);
         f.type_json = arena_dup_slice(a->room, words.type);
         f.param_json = arena_dup_slice(a->room, words.param);
         f.code_json = arena_dup_slice(a->room, words.code);
     }
-    if (f.message_json.n == 0) {
+    if (f.message_json.n == 0 && !f.message) {
         f.message = arena_printf(
             a->room, "the upstream answered with status %d and no OpenAI error", status);
     }

@@ -216,6 +216,29 @@ static void a_providers_error_keeps_status_and_words(void **state)
     fixture_free(f);
 }
 
+static void an_error_that_repeats_our_key_loses_its_words(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"error\":{\"message\":\"unknown key sk-a/b+secret\",\"code\":\"bad\"}}",
+        "{\"error\":{\"message\":\"unknown key sk-a\\/b+secret.\",\"code\":\"bad\"}}",
+        "{\"error\":{\"message\":\"unknown key\",\"code\":\"sk-sk-a/b+secret\"}}",
+    };
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+        start(f, STREAM_REQUEST);
+        head(f, 401, JSON);
+        body(f, bodies[i]);
+        ends(f, TRANSFER_COMPLETE);
+        assert_string_equal(f->log, "end:upstream_status");
+        assert_int_equal(f->failure.status, 401);
+        assert_int_equal(f->failure.message_json.n + f->failure.code_json.n, 0);
+        assert_non_null(strstr(f->message, "401"));
+        assert_null(strstr(f->message, "secret"));
+        fixture_free(f);
+    }
+}
+
 static void a_status_that_is_no_answer_and_no_error_is_ours_to_report(void **state)
 {
     static const int statuses[] = {302, 304, 600, 999};
@@ -373,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_json_reply_is_delivered_whole),
         cmocka_unit_test(a_cut_json_reply_is_a_failure),
         cmocka_unit_test(a_providers_error_keeps_status_and_words),
+        cmocka_unit_test(an_error_that_repeats_our_key_loses_its_words),
         cmocka_unit_test(a_status_that_is_no_answer_and_no_error_is_ours_to_report),
         cmocka_unit_test(a_pause_refuses_further_bytes_and_stops_the_idle_clock),
         cmocka_unit_test(silence_after_content_runs_into_the_idle_limit),

@@ -257,6 +257,7 @@ static inline struct catalog *two_models(unsigned retries, enum on_abandon on_ab
         c->upstreams[i] = (struct upstream_def) {
             .name = i == 0 ? "up1" : "up2",
             .url = "http://127.0.0.1:1/v1",
+            .key = "sk-a/b+secret",
             .max_in_flight = 2,
             .queue = 1,
             .timeouts = {5u * S, 60u * S, 30u * S, 500u * S},
