@@ -135,7 +135,8 @@ static void faults_of_types(void **state)
          "list\n"},
         {GOOD "keys: {}\n", "t.yaml:5:7: keys: expected a list of maps, found a map\n"},
         {GOOD "keys: []\n", "t.yaml:5:7: keys: expected 1 to 4096 items, found 0\n"},
-        {GOOD "keys: [a]\n", "t.yaml:5:8: keys[0]: expected a map of keys, found \"a\"\n"},
+        {GOOD "keys: [a, b]\n", "t.yaml:5:8: keys[0]: expected a map of keys, found \"a\"\n"
+                                "t.yaml:5:11: keys[1]: expected a map of keys, found \"b\"\n"},
         {GOOD "aliases: []\n", "t.yaml:5:10: aliases: expected a map of names, found a list\n"},
         {GOOD "data: \"\"\n", "t.yaml:5:7: data: expected a path, found \"\" in quotes\n"},
         {GOOD "listen: [a]\n",
