@@ -32,8 +32,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     uint64_t due_us = loop_run(d->loop);
     d->armed_us = UINT64_MAX;
     if (due_us != UINT64_MAX) {
-        arm(d,
-            due_us); /* tasks that are left wait for the next turn: descriptors get theirs first */
+        /* Tasks that are left wait for the next turn: descriptors get theirs first. */
+        arm(d, due_us);
     }
 }
 

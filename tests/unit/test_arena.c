@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <cmocka.h>
 
@@ -123,9 +124,41 @@ static void test_sizes_that_overflow_sour(void **state)
         arena_fini(&a);
     }
     arena_init(&a, 64, SIZE_MAX);
-    assert_null(arena_array(&a, SIZE_MAX / 4, 8));
+    assert_null(arena_array(&a, SIZE_MAX / 8 + 2, 8));
     assert_true(arena_is_sour(&a));
     arena_fini(&a);
+    arena_init(&a, 64, SIZE_MAX);
+    assert_null(arena_array(&a, SIZE_MAX / 2 + 2, 2)); /* 2 in the arithmetic of size_t */
+    assert_true(arena_is_sour(&a));
+    arena_fini(&a);
+}
+
+/* No such character: printf itself refuses. */
+static void test_text_that_cannot_be_printed_sours(void **state)
+{
+    struct arena a;
+    (void) state;
+    arena_init(&a, 64, BIG);
+    assert_null(arena_printf(&a, "%lc", (wint_t) 0xffffff));
+    assert_true(arena_is_sour(&a));
+    arena_fini(&a);
+}
+
+/* Wherever in a block a text ends, its terminator has room. */
+static void test_texts_of_every_length(void **state)
+{
+    char text[300];
+    (void) state;
+    memset(text, 'x', sizeof(text));
+    for (size_t n = 0; n < sizeof(text); n++) {
+        struct arena a;
+        arena_init(&a, n, BIG);
+        assert_int_equal(strlen(arena_dup_slice(&a, (struct slice) {text, n}).p), n);
+        char *printed = arena_printf(&a, "%.*s", (int) n, text);
+        assert_int_equal(strlen(printed), n);
+        assert_string_equal(arena_dup(&a, printed), printed);
+        arena_fini(&a);
+    }
 }
 
 static void test_texts(void **state)
@@ -173,7 +206,9 @@ int main(void)
         cmocka_unit_test(test_one_demand_over_the_cap),
         cmocka_unit_test(test_a_first_block_over_the_cap_is_cut),
         cmocka_unit_test(test_sizes_that_overflow_sour),
+        cmocka_unit_test(test_text_that_cannot_be_printed_sours),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_texts_of_every_length),
         cmocka_unit_test(test_it_can_be_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

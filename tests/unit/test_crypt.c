@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -347,6 +349,53 @@ static void test_a_temporary_name_that_is_taken(void **state)
     assert_int_equal(rmdir(p->temporary), 0);
 }
 
+/* Half a key is worse than none: a disk that is full leaves neither name. */
+static void test_a_key_that_is_cut_short(void **state)
+{
+    const struct place *p = *state;
+    struct rlimit before, cut;
+    struct install_key key;
+    struct errbuf err;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    cut = (struct rlimit) {INSTALL_KEY_BYTES / 2, before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &cut), 0);
+    enum err rc = crypt_install_key(p->dir, &fake, &key, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(rc, ERR_IO);
+    assert_non_null(strstr(err.text, "cannot be written"));
+    assert_int_equal(access(p->key, F_OK), -1);
+    assert_int_equal(access(p->temporary, F_OK), -1);
+}
+
+/* A key that is there and cannot be opened is not replaced by a new one. */
+static void test_a_key_that_cannot_be_opened(void **state)
+{
+    const struct place *p = *state;
+    assert_int_equal(symlink("key", p->key), 0); /* to itself */
+    expect_refusal(p, ERR_IO, strerror(ELOOP));
+    assert_int_equal(access(p->temporary, F_OK), -1);
+}
+
+/* Root may write everywhere, so it is somebody else who tries. */
+static void test_a_directory_that_cannot_be_written(void **state)
+{
+    enum { NOBODY = 65534 };
+    const struct place *p = *state;
+    bool is_root = geteuid() == 0;
+    assert_int_equal(chmod(p->dir, 0555), 0);
+    assert_int_equal(is_root ? seteuid(NOBODY) : 0, 0);
+    struct install_key key;
+    struct errbuf err;
+    enum err rc = crypt_install_key(p->dir, &fake, &key, &err);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_int_equal(rc, ERR_IO);
+    assert_non_null(strstr(err.text, p->temporary));
+    assert_non_null(strstr(err.text, strerror(EACCES)));
+    assert_int_equal(access(p->key, F_OK), -1);
+}
+
 #define in_place(test) cmocka_unit_test_setup_teardown(test, place_up, place_down)
 
 int main(void)
@@ -368,6 +417,9 @@ int main(void)
         cmocka_unit_test(test_a_missing_directory_is_named),
         in_place(test_a_key_that_is_a_directory),
         in_place(test_a_temporary_name_that_is_taken),
+        in_place(test_a_key_that_is_cut_short),
+        in_place(test_a_key_that_cannot_be_opened),
+        in_place(test_a_directory_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -362,6 +362,46 @@ static void test_a_call_runs_a_thousand_tasks(void **state)
     assert_true(loop_run(w->loop) == UINT64_MAX);
 }
 
+/* Timers count too: one that is always due again does not hold the caller for ever. */
+static void test_a_call_runs_a_thousand_timers(void **state)
+{
+    struct world *w = *state;
+    struct actor a, b;
+    actor_init(&a, w, 'a');
+    actor_init(&b, w, 'b');
+    a.sets = &a.timer;
+    loop_timer_set(w->loop, &a.timer, 0);
+    assert_true(loop_run(w->loop) == 0);
+    assert_int_equal(w->length, 1000);
+    a.posts = &b.task;
+    assert_true(loop_run(w->loop) == 0);
+    assert_int_equal(w->length, 2000);
+    assert_memory_equal(w->text + 1996, "abab", 4);
+    loop_timer_clear(w->loop, &a.timer);
+    assert_true(loop_run(w->loop) == UINT64_MAX);
+}
+
+/* More than a call's worth of tasks takes several calls and no time. */
+static void test_advancing_over_many_tasks(void **state)
+{
+    enum { TASKS = 2500 };
+    struct world *w = *state;
+    struct actor *many = x_array(TASKS, sizeof(*many)), last;
+    uint64_t start = w->clock.now_us;
+    for (size_t i = 0; i < TASKS; i++) {
+        actor_init(&many[i], w, 't');
+        loop_post(w->loop, &many[i].task);
+    }
+    actor_init(&last, w, 'a');
+    loop_timer_set(w->loop, &last.timer, 7);
+    advance(w, 10);
+    assert_int_equal(w->length, TASKS + 1);
+    assert_int_equal(w->text[TASKS], 'a');
+    assert_true(w->at_us[0] == start + 7);
+    assert_true(w->clock.now_us == start + 10);
+    free(many);
+}
+
 /* ---- the virtual clock ---- */
 
 static void test_the_same_seed_is_the_same_chance(void **state)
@@ -440,14 +480,31 @@ static void test_libevent_drives_it(void **state)
     loop_task_init(&l.task, on_live_task, &l);
     loop_timer_init(&l.first, on_first, &l);
     loop_timer_init(&l.second, on_second, &l);
+    event_base_dispatch(l.base); /* asleep before anything is asked of it */
     uint64_t start = env_mono_us(&l.env);
     loop_timer_set(l.loop, &l.second, UINT64_C(3600) * 1000000);
     loop_timer_set(l.loop, &l.second, 4000); /* earlier than what is armed */
     loop_timer_set(l.loop, &l.first, 2000);
-    loop_post(l.loop, &l.task);
     event_base_dispatch(l.base);
-    assert_string_equal(l.text, "t1t2");
+    assert_string_equal(l.text, "1t2");
     assert_true(env_mono_us(&l.env) - start >= 4000);
+    assert_true(env_mono_us(&l.env) - start < UINT64_C(60) * 1000000);
+    live_down(&l);
+}
+
+static void test_a_task_wakes_it(void **state)
+{
+    struct live l;
+    (void) state;
+    live_up(&l);
+    loop_task_init(&l.task, on_live_task, &l);
+    for (unsigned i = 0; i < 3; i++) {
+        event_base_dispatch(l.base);
+        assert_int_equal(l.length, i);
+        loop_post(l.loop, &l.task);
+    }
+    event_base_dispatch(l.base);
+    assert_string_equal(l.text, "ttt");
     live_down(&l);
 }
 
@@ -475,6 +532,42 @@ static void test_a_far_timer_can_be_cleared_and_freed(void **state)
     loop_timer_clear(l.loop, &l.second);
     event_base_loop(l.base, EVLOOP_NONBLOCK);
     assert_string_equal(l.text, "");
+    live_down(&l);
+}
+
+/* From somebody else's callback, with the driver idle or waiting for a far timer. */
+static void on_somebody(evutil_socket_t fd, short what, void *arg)
+{
+    struct live *l = arg;
+    (void) fd;
+    (void) what;
+    l->text[l->length++] = 's';
+    loop_post(l->loop, &l->task);
+    loop_timer_set(l->loop, &l->second, l->turns == 0 ? UINT64_C(3600) * 1000000 : 1);
+}
+
+static void test_what_callbacks_ask_for(void **state)
+{
+    struct live l;
+    (void) state;
+    live_up(&l);
+    loop_task_init(&l.task, on_live_task, &l);
+    loop_timer_init(&l.second, on_second, &l);
+    struct event *somebody = event_new(l.base, -1, 0, on_somebody, &l);
+    event_base_loop(l.base, EVLOOP_NONBLOCK); /* the driver's first turn */
+    for (l.turns = 0; l.turns < 3; l.turns++) {
+        size_t before = l.length;
+        event_active(somebody, EV_TIMEOUT, 0);
+        /* The task runs in the same turn, although the timer was set after it. */
+        event_base_loop(l.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+        assert_memory_equal(l.text + before, "st", 2);
+        if (l.turns == 1) {
+            event_base_dispatch(l.base); /* ends when the near timer has fired */
+            assert_string_equal(l.text, "stst2");
+        }
+    }
+    event_free(somebody);
+    loop_timer_clear(l.loop, &l.second);
     live_down(&l);
 }
 
@@ -539,10 +632,14 @@ int main(void)
         in_world(test_tasks_posted_meanwhile_run_too),
         in_world(test_tasks_of_a_timer_come_before_the_next),
         in_world(test_a_call_runs_a_thousand_tasks),
+        in_world(test_a_call_runs_a_thousand_timers),
+        in_world(test_advancing_over_many_tasks),
         cmocka_unit_test(test_the_same_seed_is_the_same_chance),
         cmocka_unit_test(test_libevent_drives_it),
+        cmocka_unit_test(test_a_task_wakes_it),
         cmocka_unit_test(test_timers_set_before_the_driver_came),
         cmocka_unit_test(test_a_far_timer_can_be_cleared_and_freed),
+        cmocka_unit_test(test_what_callbacks_ask_for),
         cmocka_unit_test(test_tasks_do_not_starve_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,21 @@ static void test_a_full_box_refuses(void **state)
     mailbox_free(reader.box);
 }
 
+/* What it was linked to when it was sent last is of no account. */
+static void test_mail_can_be_sent_again(void **state)
+{
+    struct letter letters[2] = {letter_of(0), letter_of(1)};
+    struct reader reader = {.box = new_box(2)};
+    (void) state;
+    assert_int_equal(mailbox_post(reader.box, &letters[0].mail), ERR_NONE);
+    assert_int_equal(mailbox_post(reader.box, &letters[1].mail), ERR_NONE);
+    assert_int_equal(mailbox_take(reader.box, &reader), 2);
+    assert_int_equal(mailbox_post(reader.box, &letters[0].mail), ERR_NONE);
+    assert_int_equal(mailbox_take(reader.box, &reader), 1);
+    assert_string_equal(reader.text, "010");
+    mailbox_free(reader.box);
+}
+
 static void test_one_wakeup_a_batch(void **state)
 {
     struct letter letters[3];
@@ -230,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mail_arrives_in_order),
         cmocka_unit_test(test_a_full_box_refuses),
+        cmocka_unit_test(test_mail_can_be_sent_again),
         cmocka_unit_test(test_one_wakeup_a_batch),
         cmocka_unit_test(test_mail_posted_while_taking_waits),
         cmocka_unit_test(test_what_is_left_is_discarded),

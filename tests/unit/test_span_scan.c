@@ -249,6 +249,7 @@ static void test_bad_strings(void **state)
         {SLICE_LIT("\"\\ud83d\\n\""), 7, high},
         {SLICE_LIT("\"\\ud83d\\u0041\""), 13, high},
         {SLICE_LIT("\"\\ud83d\\ud83d\""), 13, high},
+        {SLICE_LIT("\"\\ud83d\\udbff\""), 13, high},
         {SLICE_LIT("\"\\ud83d\\ue000\""), 13, high},
         {SLICE_LIT("\"\\ud83d\\"), 7, high},
         {SLICE_LIT("\"\\ud83d\\ude0\""), 12, hex},
