@@ -18,9 +18,9 @@ LATE = ("x-endless-line", "x-bad-chunk", "x-no-finish", "x-error-event", "s10-ma
 class SimulatedTest(GatewayCase):
     @classmethod
     def configure(cls, config):
+        options = {"x-endless-line": ":at=20", "x-slow-drip": ":drip=0.1"}
         for name in ODD + EARLY + LATE + ("x-wrong-type", "x-gzip"):
-            config.model(name, id=name + ":at=20" if name == "x-endless-line" else name,
-                         settings={"retries": 0})
+            config.model(name, id=name + options.get(name, ""), settings={"retries": 0})
 
     def test_odd_but_whole(self):
         for name in ODD:
