@@ -85,6 +85,8 @@ HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 
 PKG_CONFIG ?= pkg-config
+# Debian's package of a certain clang has no plain `clang`.
+CLANG ?= $(if $(shell command -v clang-14),clang-14,clang)
 # mbedTLS 2.28 has no .pc file.
 MBEDTLS := -lmbedtls -lmbedx509 -lmbedcrypto
 
@@ -92,7 +94,7 @@ ifeq ($(FLAVOUR),release)
   OPT := -O2 -g $(HARDEN)
   LINK := $(HARDEN_LD)
 else ifeq ($(FLAVOUR),clang)
-  FLAVOUR_CC := clang
+  FLAVOUR_CC := $(CLANG)
   OPT := -O2 -g $(HARDEN)
   LINK := $(HARDEN_LD)
 else ifeq ($(FLAVOUR),debug)
@@ -102,7 +104,7 @@ else ifeq ($(FLAVOUR),asan)
 else ifeq ($(FLAVOUR),tsan)
   OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 else ifeq ($(FLAVOUR),fuzz)
-  FLAVOUR_CC := clang
+  FLAVOUR_CC := $(CLANG)
   OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
 else ifeq ($(FLAVOUR),musl)

@@ -3,7 +3,7 @@
 # `make FLAVOUR=i386`. Nothing is installed: the i386 libevent-dev would throw out the amd64 one, and
 # a foreign architecture would change the system's package configuration.
 #
-#   packaging/i386.sh [DIR]     DIR is build/i386-sysroot, or $BUILD/i386-sysroot; a finished one is used again
+#   packaging/i386.sh [DIR]   DIR is build/i386-sysroot, or $BUILD/i386-sysroot; used again if finished
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/apt.sh

@@ -3,7 +3,7 @@
 # no musl builds of them, so its source packages are compiled with musl-gcc; libcurl gets mbedTLS as
 # its only TLS library, as on small devices.
 #
-#   packaging/musl.sh [DIR]     DIR is build/musl-deps, or $BUILD/musl-deps; a finished one is used again
+#   packaging/musl.sh [DIR]     DIR is build/musl-deps, or $BUILD/musl-deps; used again if finished
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/apt.sh
