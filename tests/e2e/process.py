@@ -1,4 +1,8 @@
-"""The programs under test as child processes: started on ports of their own, watched, ended."""
+"""The programs under test as child processes: started on ports of their own, watched, ended.
+
+SLUICE and SIM (or SLUICE_BIN and SIM_BIN) name the programs, SLUICE_WRAP a command in front of the
+gateway, such as `valgrind -q --leak-check=full --error-exitcode=99`, and SLUICE_E2E_SLOW a factor for
+all deadlines. A sanitizer's report in the output fails the class, and so does any exit status but 0."""
 
 import ctypes
 import json
