@@ -239,10 +239,12 @@ enum err crypt_install_key(const char *dir, const struct env *env, struct instal
     if (fd != -1) {
         rc = read_key(fd, path, out, err);
         close(fd);
-    } else if (errno == ENOENT) {
-        rc = write_key(dir, path, env, out, err);
-    } else {
+    } else if (errno != ENOENT) {
         rc = fail(err, "cannot be opened", path);
+    } else if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
+        rc = fail(err, "cannot be made", dir);
+    } else {
+        rc = write_key(dir, path, env, out, err);
     }
     free(path);
     return rc;

@@ -36,7 +36,7 @@ void crypt_base32(const void *bytes, size_t n, char *out);
 bool crypt_unbase32(struct slice text, void *out, size_t n) MUST_CHECK;
 
 /* Reads the key from `dir`/key, or makes it there (mode 0600, written, synced, renamed) when
- * absent. A file of another size or readable by others is an error that says what to do. */
+ * absent, the directory too (mode 0700) when only that is missing. A file of another size or readable by others is an error that says what to do. */
 enum err crypt_install_key(const char *dir, const struct env *env, struct install_key *out,
                            struct errbuf *err) MUST_CHECK;
 

@@ -272,6 +272,23 @@ static void test_the_key_is_made_once(void **state)
     assert_memory_equal(&first, &second, sizeof(first));
 }
 
+static void test_a_missing_directory_is_made(void **state)
+{
+    const struct place *p = *state;
+    char *dir = x_printf("%s/below", p->dir);
+    char *key_file = x_printf("%s/key", dir);
+    struct install_key key;
+    struct errbuf err;
+    struct stat facts;
+    assert_int_equal(crypt_install_key(dir, &fake, &key, &err), ERR_NONE);
+    assert_int_equal(stat(dir, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0700);
+    unlink(key_file);
+    rmdir(dir);
+    free(key_file);
+    free(dir);
+}
+
 /* A cut while the key was written leaves a piece of it under the other name, here with a bad
  * mode. */
 static void test_a_piece_of_a_key_is_no_key(void **state)
@@ -326,7 +343,8 @@ static void test_a_key_that_others_may_read_is_refused(void **state)
 
 static void test_a_missing_directory_is_named(void **state)
 {
-    struct place missing = {"/tmp/sluice-key-missing/none", "/tmp/sluice-key-missing/none/key", ""};
+    /* Only the last directory is made; the words name it. */
+    struct place missing = {"/tmp/sluice-key-missing/none", "/tmp/sluice-key-missing/none", ""};
     (void) state;
     expect_refusal(&missing, ERR_IO, strerror(ENOENT));
 }
@@ -415,6 +433,7 @@ int main(void)
         in_place(test_a_key_of_another_size_is_refused),
         in_place(test_a_key_that_others_may_read_is_refused),
         cmocka_unit_test(test_a_missing_directory_is_named),
+        in_place(test_a_missing_directory_is_made),
         in_place(test_a_key_that_is_a_directory),
         in_place(test_a_temporary_name_that_is_taken),
         in_place(test_a_key_that_is_cut_short),
