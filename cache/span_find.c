@@ -16,14 +16,14 @@ static const char *skip_space(const char *at)
     return at;
 }
 
-/* From the first quote on that ends the string at `begin`, behind its opening quote: one with an
- * even number of backslashes right before it. */
-static const char *skip_long_string(const char *begin, const char *from, const char *end)
+/* Behind the first quote that ends the string: one with an even number of backslashes right before
+ * it. There is none of either before `at`. */
+static const char *skip_long_string(const char *at, const char *end)
 {
-    for (const char *quote = from;; quote++) {
+    for (const char *quote = at;; quote++) {
         quote = memchr(quote, '"', (size_t) (end - quote));
         const char *slash = quote;
-        while (slash > begin && slash[-1] == '\\') {
+        while (slash > at && slash[-1] == '\\') {
             slash--;
         }
         if ((quote - slash) % 2 == 0) {
@@ -42,11 +42,11 @@ static inline const char *skip_string(const char *at, const char *end)
         uint64_t marks = span_marks(v, '"') | span_marks(v, '\\');
         if (marks != 0) {
             at += span_first_mark(marks);
-            return *at == '"' ? at + 1 : skip_long_string(begin, at, end);
+            return *at == '"' ? at + 1 : skip_long_string(at, end);
         }
         at += 8;
     }
-    return skip_long_string(begin, at, end);
+    return skip_long_string(at, end);
 }
 
 static const char *skip_container(const char *at, const char *end)

@@ -18,6 +18,7 @@ struct world {
     char text[4096];
     size_t length;
     uint64_t at_us[NAMES]; /* when the timer of that name fired last */
+    uint64_t last_us;      /* of any callback */
 };
 
 /* A timer or task with a name, and what it does besides noting it. */
@@ -37,6 +38,8 @@ static void act(struct actor *a)
 {
     struct world *w = a->world;
     assert_true(w->length + 1 < sizeof(w->text));
+    assert_true(loop_now_us(w->loop) >= w->last_us); /* time does not go back */
+    w->last_us = loop_now_us(w->loop);
     w->text[w->length++] = a->name;
     if (a->posts) {
         loop_post(w->loop, a->posts);
