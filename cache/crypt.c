@@ -203,6 +203,18 @@ static enum err sync_directory(const char *dir, struct errbuf *err)
     return ERR_NONE;
 }
 
+/* Its own name must be on the disk before a key in it counts as kept. */
+static enum err make_directory(const char *dir, struct errbuf *err)
+{
+    if (mkdir(dir, 0700) == -1) {
+        return errno == EEXIST ? ERR_NONE : fail(err, "cannot be made", dir);
+    }
+    char *parent = x_printf("%s/..", dir);
+    enum err rc = sync_directory(parent, err);
+    free(parent);
+    return rc;
+}
+
 /* The key must be whole and on the disk before it has a name: a cut in between leaves no key,
  * and the next start makes one. */
 static enum err write_key(const char *dir, const char *path, const struct env *env,
@@ -241,10 +253,11 @@ enum err crypt_install_key(const char *dir, const struct env *env, struct instal
         close(fd);
     } else if (errno != ENOENT) {
         rc = fail(err, "cannot be opened", path);
-    } else if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
-        rc = fail(err, "cannot be made", dir);
     } else {
-        rc = write_key(dir, path, env, out, err);
+        rc = make_directory(dir, err);
+        if (rc == ERR_NONE) {
+            rc = write_key(dir, path, env, out, err);
+        }
     }
     free(path);
     return rc;
