@@ -120,23 +120,30 @@ static enum sink_flow give_up(struct relay *r)
 
 /* The upstream's own id, for a person who asks its operator. It is the upstream's text: only what can
  * stand in a header goes into one. */
-static void name_upstream_id(struct exchange *x, const struct chunk *c)
+static void name_upstream_id(struct exchange *x, const char *id)
 {
-    char id[RECORD_ID_BYTES];
-    if (c->id.type != SPAN_STRING) {
-        return;
-    }
-    size_t n = span_decode(c->id.text, id, sizeof(id) - 1);
-    if (n == 0 || n >= sizeof(id)) {
-        return;
-    }
-    id[n] = '\0';
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; id[i]; i++) {
         if (id[i] <= ' ' || id[i] > '~') {
             return;
         }
     }
-    reply_header(x, "x-sluice-upstream-id", id);
+    if (id[0]) {
+        reply_header(x, "x-sluice-upstream-id", id);
+    }
+}
+
+/* Before the head goes out: who answers, as far as it differs from what was planned. */
+static void name_source(const struct relay *r, const struct chunk *c)
+{
+    char id[RECORD_ID_BYTES];
+    size_t n = c->id.type == SPAN_STRING ? span_decode(c->id.text, id, sizeof(id) - 1) : 0;
+    if (n < sizeof(id)) {
+        id[n] = '\0';
+        name_upstream_id(r->x, id);
+    }
+    if (job_degraded(r->job)) {
+        reply_header(r->x, "x-sluice-degraded", job_degraded(r->job));
+    }
 }
 
 static enum sink_flow on_chunk(void *arg, const struct chunk *c)
@@ -158,7 +165,7 @@ static enum sink_flow on_chunk(void *arg, const struct chunk *c)
         return give_up(r);
     }
     if (!reply_is_committed(x)) {
-        name_upstream_id(x, c);
+        name_source(r, c);
         reply_stream_begin(x);
     }
     if (c->has_content && x->record.content_us == 0) {
@@ -182,7 +189,7 @@ static enum sink_flow on_reply(void *arg, const struct chunk *c)
         return give_up(r);
     }
     x->record.content_us = exchange_now_us(x);
-    name_upstream_id(x, c);
+    name_source(r, c);
     reply_pieces(x, 200, "application/json", pieces, splice_pieces(&edits, pieces));
     return SINK_OK;
 }
@@ -209,6 +216,9 @@ static void on_end(void *arg, const struct failure *failure)
     if (failure && x->reply.stream) {
         reply_stream_abort(x, failure);
     } else if (failure) {
+        struct record facts = {0};
+        job_report(r->job, &facts);
+        name_upstream_id(x, facts.call.upstream_id);
         reply_failure(x, failure);
     } else if (x->reply.stream) {
         write_closing(r);

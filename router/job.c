@@ -20,6 +20,7 @@ struct job {
     struct retry_budget retries;
     struct upstream_call *output; /* the call that feeds the sink */
     struct loop_task no_memory;
+    const char *degraded; /* static text; NULL: what was planned answers, or nothing yet */
     enum end_reason reason;
     struct call_record call; /* of the output node, once it is over */
 };
@@ -75,10 +76,16 @@ static void obey(struct job *job, enum sink_flow flow)
     }
 }
 
+static const struct model_def *planned_model(const struct job *job)
+{
+    const struct graph *graph = job->plan.route.graph;
+    return graph->nodes[graph->output].model;
+}
+
 static void on_commit(void *arg, const struct model_def *model)
 {
     struct job *job = arg;
-    snprintf(job->call.model, sizeof(job->call.model), "%s", model->name);
+    job->degraded = model != planned_model(job) ? "fallback" : NULL;
 }
 
 static void on_chunk(void *arg, const struct chunk *chunk)
@@ -125,13 +132,12 @@ static void on_no_memory(void *arg)
 
 void job_start(struct job *job, const struct job_plan *plan)
 {
-    const struct graph *graph = plan->route.graph;
-    unsigned fifth = graph->count / 5;
+    unsigned fifth = plan->route.graph->count / 5;
     job->plan = *plan;
     job->retries.left = fifth > RETRIES_LEAST ? fifth : RETRIES_LEAST;
     struct upstream_spec spec = {
         .snapshot = job->snapshot,
-        .model = graph->nodes[graph->output].model,
+        .model = planned_model(job),
         .request = &job->request,
         .headers = plan->headers,
         .budget = &job->retries,
@@ -166,8 +172,14 @@ void job_cancel(struct job *job, enum end_reason reason)
     }
 }
 
+const char *job_degraded(const struct job *job)
+{
+    return job->degraded;
+}
+
 void job_report(const struct job *job, struct record *record)
 {
+    snprintf(record->degraded, sizeof(record->degraded), "%s", job->degraded ? job->degraded : "");
     record->reason = job->reason;
     record->call = job->call;
     record->call.reason = job->call.reason == END_NONE ? job->reason : job->call.reason;

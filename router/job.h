@@ -51,7 +51,11 @@ void job_start(struct job *job, const struct job_plan *plan);
 void job_resume(struct job *job);
 void job_cancel(struct job *job, enum end_reason reason);
 
-/* Fills what the job knows: calls, usage, reason, upstream id. */
+/* Why something else answers than was planned ("fallback"), known from the first content on; NULL: nothing
+ * does. */
+const char *job_degraded(const struct job *job);
+
+/* Fills what the job knows: calls, usage, reason, upstream id, whether it was degraded. */
 void job_report(const struct job *job, struct record *record);
 
 #endif

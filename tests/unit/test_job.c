@@ -87,6 +87,7 @@ static void a_stream_reaches_the_sink_and_ends(void **state)
     assert_int_equal(r.calls, 1);
     assert_string_equal(r.task, "default");
     assert_string_equal(r.call.upstream_id, "up-1");
+    assert_string_equal(r.degraded, "");
     assert_true(r.graph_id != 0);
     assert_true(r.propensity == 1.0f);
     finish_fixture(&j);
@@ -165,6 +166,26 @@ static void a_whole_reply_comes_before_the_end(void **state)
     finish_fixture(&j);
 }
 
+static void an_answer_of_the_fallback_is_told_as_degraded(void **state)
+{
+    struct job_fixture j = {.flow = SINK_OK};
+    struct record r = {0};
+    (void) state;
+    begin(&j, STREAM_REQUEST);
+    ends(j.f, TRANSFER_CONNECT);
+    wait_us(j.f, 0);
+    assert_string_equal(latest(j.f)->upstream->name, "up2");
+    assert_null(job_degraded(j.job)); /* it may fail too */
+    head(j.f, 200, STREAM);
+    body(j.f, WORD("a"));
+    assert_string_equal(job_degraded(j.job), "fallback");
+    body(j.f, LAST DONE);
+    ends(j.f, TRANSFER_COMPLETE);
+    job_report(j.job, &r);
+    assert_string_equal(r.degraded, "fallback");
+    finish_fixture(&j);
+}
+
 static void a_failure_is_told_once_with_its_reason(void **state)
 {
     struct job_fixture j = {.flow = SINK_OK};
@@ -199,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_cancel_from_inside_the_sink_is_final),
         cmocka_unit_test(a_cancel_from_inside_the_sink_goes_before_its_answer),
         cmocka_unit_test(a_whole_reply_comes_before_the_end),
+        cmocka_unit_test(an_answer_of_the_fallback_is_told_as_degraded),
         cmocka_unit_test(a_failure_is_told_once_with_its_reason),
         cmocka_unit_test(a_job_that_was_never_started_can_be_freed),
     };
