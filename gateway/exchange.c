@@ -1,6 +1,7 @@
 #include "gateway/exchange.h"
 
 #include "gateway/gzip.h"
+#include "gateway/http1_bytes.h"
 #include "gateway/reply.h"
 
 #include <event2/buffer.h>
@@ -73,9 +74,31 @@ static bool is_allowed_origin(const struct settings *settings, struct slice orig
     return false;
 }
 
-static void keep_head(struct exchange *x, const struct http1_head *head)
+static bool is_list_of_names(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (!http1_byte_is(text.p[i], HTTP1_TOKEN) && text.p[i] != ',' && text.p[i] != ' ') {
+            return false;
+        }
+    }
+    return text.n > 0;
+}
+
+static void keep_origin(struct exchange *x, const struct http1_head *head)
 {
     struct slice origin = http1_field_value(head, "origin");
+    struct slice headers = http1_field_value(head, "access-control-request-headers");
+    if (origin.n == 0 || x->server->is_admin || !is_allowed_origin(x->settings, origin)) {
+        return;
+    }
+    x->origin = arena_dup_slice(&x->room, origin).p;
+    if (head->method == HTTP1_OPTIONS && is_list_of_names(headers)) {
+        x->wanted_headers = arena_dup_slice(&x->room, headers).p;
+    }
+}
+
+static void keep_head(struct exchange *x, const struct http1_head *head)
+{
     x->method = head->method;
     x->minor = head->minor;
     x->keep_alive = head->keep_alive;
@@ -86,9 +109,7 @@ static void keep_head(struct exchange *x, const struct http1_head *head)
     if (request_id.n > 0 && request_id.n <= REQUEST_ID_MAX) {
         x->client_request_id = arena_dup_slice(&x->room, request_id).p;
     }
-    if (origin.n > 0 && !x->server->is_admin && is_allowed_origin(x->settings, origin)) {
-        x->origin = arena_dup_slice(&x->room, origin).p;
-    }
+    keep_origin(x, head);
     keep_passed(x, head);
 }
 
@@ -180,9 +201,11 @@ static void answer_options(struct exchange *x)
 {
     if (x->origin) {
         reply_header(x, "access-control-allow-methods", "GET, POST, OPTIONS");
-        reply_header(x, "access-control-allow-headers",
-                     "authorization, content-type, openai-organization, openai-project, "
-                     "openai-beta, x-client-request-id, x-sluice-session, idempotency-key");
+        /* An origin that may ask at all may ask with any header: the official clients send a dozen of
+         * their own (x-stainless-...), and the next version of them others. */
+        if (x->wanted_headers) {
+            reply_header(x, "access-control-allow-headers", x->wanted_headers);
+        }
         reply_header(x, "access-control-max-age", "86400");
     }
     reply_whole(x, 204, NULL, SLICE_NONE);

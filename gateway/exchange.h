@@ -36,6 +36,7 @@ struct exchange {
     bool accepts_gzip;
     bool gzip_body;     /* the request's body is packed */
     const char *origin; /* to be allowed in the reply; NULL: no CORS */
+    const char *wanted_headers; /* of a preflight: what the page's request will carry; NULL: none */
     const char *host;
     const char *client_request_id;
     const char *session_name;        /* x-sluice-session */
