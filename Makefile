@@ -48,8 +48,8 @@ UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice 
 	record model catalog graph snapshot route ledger ledger_breaker ledger_keys ledger_threads \
 	turns nodecall attempt reply_buffer upstream upstream_curl chunk job sse_parse reqbody \
 	request cli_table config config_faults config_print config_value config_yaml listener conn \
-	tls http1 http1_chunked session auth routes reply api_chat sse_write gzip ident admin \
-	metrics log log_line
+	tls http1 http1_chunked body session auth routes reply api_chat sse_write gzip ident \
+	admin metrics log log_line
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip
 

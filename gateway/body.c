@@ -50,7 +50,11 @@ static enum body_result make_room(struct body *b, size_t more)
 
 static enum body_result keep(struct body *b, struct slice data)
 {
-    if (b->discard || data.n == 0) {
+    if (b->discard) { /* dropped, but not for ever */
+        b->dropped += data.n;
+        return b->dropped <= b->cap_bytes ? BODY_DONE : BODY_TOO_LARGE;
+    }
+    if (data.n == 0) {
         return BODY_DONE;
     }
     enum body_result rc = make_room(b, data.n);
@@ -61,6 +65,14 @@ static enum body_result keep(struct body *b, struct slice data)
     return rc;
 }
 
+/* The first bytes that are there. An evbuffer may have an empty chain in front, over which we would turn
+ * for ever. */
+static bool peek(struct evbuffer *input, struct evbuffer_iovec *piece)
+{
+    return evbuffer_get_length(input) > 0 && evbuffer_pullup(input, 1) &&
+           evbuffer_peek(input, -1, NULL, piece, 1) == 1;
+}
+
 static enum body_result take_length(struct body *b, struct evbuffer *input)
 {
     if (b->left > b->cap_bytes) {
@@ -68,7 +80,7 @@ static enum body_result take_length(struct body *b, struct evbuffer *input)
     }
     while (b->left > 0) {
         struct evbuffer_iovec piece;
-        if (evbuffer_peek(input, -1, NULL, &piece, 1) < 1) {
+        if (!peek(input, &piece)) {
             return BODY_MORE;
         }
         size_t n = piece.iov_len < b->left ? piece.iov_len : (size_t) b->left;
@@ -86,7 +98,7 @@ static enum body_result take_chunks(struct body *b, struct evbuffer *input, cons
 {
     for (;;) {
         struct evbuffer_iovec piece;
-        if (evbuffer_peek(input, -1, NULL, &piece, 1) < 1) {
+        if (!peek(input, &piece)) {
             return BODY_MORE;
         }
         size_t used;

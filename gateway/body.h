@@ -14,7 +14,8 @@ struct body {
     size_t cap_bytes;
     uint64_t left; /* of a body with a length */
     bool chunked;
-    bool discard; /* count, but keep nothing */
+    bool discard;     /* count, but keep nothing */
+    uint64_t dropped; /* bytes discarded so far */
     struct http1_chunked chunks;
 };
 

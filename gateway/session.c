@@ -203,7 +203,9 @@ static void refuse_body(struct session *s, enum body_result rc, const char *what
                               .status = 413,
                               .type = "invalid_request_error",
                               .code = "request_too_large",
-                              .message = "the body of the request is longer than limits.body"};
+                              .message = s->body.discard
+                                             ? "the request has a long body where none is taken"
+                                             : "the body of the request is longer than limits.body"};
     } else if (rc == BODY_NO_MEMORY) {
         f = (struct failure) {.reason = END_INTERNAL,
                               .status = 503,
@@ -215,6 +217,15 @@ static void refuse_body(struct session *s, enum body_result rc, const char *what
     refuse_exchange(s, &f, false);
 }
 
+/* Each byte is waited for, but a body that dribbles gets no longer than the whole request may take. */
+static void wait_for_body(struct session *s)
+{
+    const struct config_timeouts *t = &s->exchange->settings->config->timeouts;
+    uint64_t next = loop_now_us(s->server->loop) + t->body_us;
+    uint64_t last = s->exchange->record.head_us + t->request_us;
+    loop_timer_set_at(s->server->loop, &s->timer, next < last ? next : last);
+}
+
 static bool take_body(struct session *s)
 {
     const char *what = NULL;
@@ -224,7 +235,7 @@ static bool take_body(struct session *s)
         return true;
     }
     if (rc == BODY_MORE) {
-        loop_timer_set(s->server->loop, &s->timer, s->server->settings->config->timeouts.body_us);
+        wait_for_body(s);
         return false;
     }
     refuse_body(s, rc, what);
