@@ -5,11 +5,13 @@
 #include "router/upstream_curl.h"
 
 #include <event2/event.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 enum { MAILBOX_CAP = 1024 };
 
@@ -74,28 +76,44 @@ static struct tls_context *make_tls(struct app *app, const struct config *c, str
     return tls;
 }
 
-/* What a running process cannot change is kept as it was, and said. */
+static bool differs(const char *a, const char *b)
+{
+    return (a == NULL) != (b == NULL) || (a && strcmp(a, b) != 0);
+}
+
+static void needs_restart(struct app *app, const char *key)
+{
+    log_write(app->tap, LOG_WARN, "needs_restart", "key", key, NULL);
+}
+
+static void keep_text(struct app *app, struct config *fresh, const char *key, const char *old,
+                      const char **now)
+{
+    if (differs(old, *now)) {
+        needs_restart(app, key);
+        *now = old ? arena_dup(&fresh->arena, old) : NULL;
+    }
+}
+
+/* What a running process cannot change is kept as it was, and said: a setting that speaks of another
+ * socket than the one that is open would have the wrong callers trusted. */
 static void keep_fixed(struct app *app, struct config *fresh)
 {
     const struct config *old = app->settings->config;
-    const struct {
-        const char *key;
-        bool differs;
-    } fixed[] = {
-        {"listen", strcmp(old->listen_text, fresh->listen_text) != 0},
-        {"admin", (old->admin_text == NULL) != (fresh->admin_text == NULL) ||
-                      (old->admin_text && strcmp(old->admin_text, fresh->admin_text) != 0)},
-        {"workers", old->workers != fresh->workers},
-        {"data", (old->data == NULL) != (fresh->data == NULL) ||
-                     (old->data && strcmp(old->data, fresh->data) != 0)},
-        {"log.file", (old->log_file == NULL) != (fresh->log_file == NULL) ||
-                         (old->log_file && strcmp(old->log_file, fresh->log_file) != 0)},
-        {"tls", (old->tls_cert == NULL) != (fresh->tls_cert == NULL)},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-        if (fixed[i].differs) {
-            log_write(app->tap, LOG_WARN, "needs_restart", "key", fixed[i].key, NULL);
-        }
+    keep_text(app, fresh, "listen", old->listen_text, &fresh->listen_text);
+    keep_text(app, fresh, "admin", old->admin_text, &fresh->admin_text);
+    keep_text(app, fresh, "data", old->data, &fresh->data);
+    keep_text(app, fresh, "log.file", old->log_file, &fresh->log_file);
+    fresh->listen = old->listen;
+    fresh->admin = old->admin;
+    if (old->workers != fresh->workers) {
+        needs_restart(app, "workers");
+        fresh->workers = old->workers;
+    }
+    if ((old->tls_cert == NULL) != (fresh->tls_cert == NULL)) { /* other files are welcome */
+        needs_restart(app, "tls");
+        fresh->tls_cert = old->tls_cert ? arena_dup(&fresh->arena, old->tls_cert) : NULL;
+        fresh->tls_key = old->tls_key ? arena_dup(&fresh->arena, old->tls_key) : NULL;
     }
 }
 
@@ -146,13 +164,15 @@ bool app_reload(struct app *app, struct config_report *report)
     struct config *fresh = config_load(app->settings->config->file, config_getenv, report);
     struct settings *settings = NULL;
     bool ok = fresh != NULL;
-    if (ok && !make_contexts(app, fresh, tls, &why)) {
-        add_report(report, why.text);
-        config_free(fresh);
-        ok = false;
-    }
     if (ok) {
         keep_fixed(app, fresh);
+        ok = !arena_is_sour(&fresh->arena) && make_contexts(app, fresh, tls, &why);
+        if (!ok) {
+            add_report(report, arena_is_sour(&fresh->arena) ? "not enough memory" : why.text);
+            config_free(fresh);
+        }
+    }
+    if (ok) {
         settings = settings_new(fresh, app->ledger, &app->install_key, app->snapshot_number + 1,
                                 &why);
         ok = settings != NULL;
@@ -174,6 +194,7 @@ bool app_reload(struct app *app, struct config_report *report)
     app->reloads_ok++;
     publish(app, settings, tls);
     log_set_access(app->log, settings->config->log_access);
+    log_set_level(app->log, settings->config->log_level);
     log_write(app->tap, LOG_INFO, "reloaded", "file", settings->config->file, NULL);
     return true;
 }
@@ -235,6 +256,15 @@ static enum err make_loop(struct app *app, struct errbuf *err)
     return ERR_NONE;
 }
 
+/* For nobody but us: the installation's key lies in it. */
+static enum err make_directory(const char *path, struct errbuf *err)
+{
+    if (mkdir(path, 0700) == -1 && errno != EEXIST) {
+        return err_set(err, ERR_IO, "%s cannot be made: %s", path, strerror(errno));
+    }
+    return ERR_NONE;
+}
+
 static enum err make_shared(struct app *app, struct config *config, struct errbuf *err)
 {
     app->log = log_new(config->log_file, config->log_level, err);
@@ -245,7 +275,10 @@ static enum err make_shared(struct app *app, struct config *config, struct errbu
     log_set_access(app->log, config->log_access);
     app->tap = log_tap_new(app->log, app->loop);
     if (config->data) {
-        enum err rc = crypt_install_key(config->data, &app->env, &app->install_key, err);
+        enum err rc = make_directory(config->data, err);
+        if (rc == ERR_NONE) {
+            rc = crypt_install_key(config->data, &app->env, &app->install_key, err);
+        }
         if (rc != ERR_NONE) {
             config_free(config);
             return rc;

@@ -30,6 +30,7 @@ static void conclude(struct app_round *r)
         app_describe_process(r->app, &process);
         process.fronts_silent = r->app->front_count - r->answered;
         metrics_add(&r->sum, &r->app->admin.metrics);
+        r->sum.log_lines_dropped = log_dropped(r->app->log);
         question.answer(question.arg, &r->sum, &process);
     }
 }

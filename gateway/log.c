@@ -44,7 +44,7 @@ struct log_block {
 };
 
 struct log {
-    enum log_level level;
+    atomic_int level; /* of enum log_level */
     char *file; /* NULL: standard error */
     struct mailbox *box;
     pthread_t writer;
@@ -285,7 +285,7 @@ struct log *log_new(const char *file, enum log_level level, struct errbuf *err)
     struct log *l = x_alloc(sizeof(*l));
     int rc;
 
-    l->level = level;
+    atomic_init(&l->level, (int) level);
     l->env = env_system();
     l->reopen = (struct mail) {.deliver = deliver_reopen, .discard = discard_nothing};
     l->end = (struct mail) {.deliver = deliver_end, .discard = discard_nothing};
@@ -349,6 +349,11 @@ void log_reopen(struct log *l)
 void log_set_access(struct log *l, bool on)
 {
     atomic_store_explicit(&l->access, on, memory_order_relaxed);
+}
+
+void log_set_level(struct log *l, enum log_level level)
+{
+    atomic_store_explicit(&l->level, (int) level, memory_order_relaxed);
 }
 
 /* ---- a thread's tap ---- */
@@ -436,7 +441,7 @@ void log_write(struct log_tap *t, enum log_level level, const char *event, ...)
     const char *key;
     va_list args;
 
-    if (level < t->log->level) {
+    if ((int) level < atomic_load_explicit(&t->log->level, memory_order_relaxed)) {
         return;
     }
     log_line_begin(&line, &t->clock, env_wall_us(loop_env(t->loop)), level_text(level), event);

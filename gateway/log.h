@@ -34,5 +34,6 @@ void log_write(struct log_tap *t, enum log_level level, const char *event, ...)
 /* The access line of a finished request: every phase's time and the reason it ended. */
 void log_access(struct log_tap *t, const struct record *r);
 void log_set_access(struct log *l, bool on);
+void log_set_level(struct log *l, enum log_level level);
 
 #endif
