@@ -13,7 +13,7 @@
  * them is a posted task. */
 
 enum {
-    RECEIVE_BYTES = 4 * 1024,    /* held by every open stream; larger saves no CPU on events */
+    RECEIVE_BYTES = 2 * 1024,    /* held by every open stream; ten events a read are enough */
     FLAT_BODY_BYTES = 16 * 1024, /* smaller bodies go out with the head in one send */
     IDLE_HANDLES = 32,
     IDLE_CONNECTIONS = 512,
