@@ -71,7 +71,7 @@ struct call_record {
     char upstream[RECORD_NAME_BYTES];
     char upstream_id[RECORD_ID_BYTES]; /* the id in the last answer, or of the failed request */
     enum end_reason reason;
-    int status; /* last HTTP status from the upstream, 0 for none */
+    int status;                       /* last HTTP status from the upstream, 0 for none */
     char detail[RECORD_DETAIL_BYTES]; /* what was wrong with the last attempt, for the log */
     uint64_t start_us;
     uint64_t slot_us;       /* the ledger gave a slot */

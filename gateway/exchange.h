@@ -34,8 +34,8 @@ struct exchange {
     unsigned minor;    /* HTTP/1.minor */
     bool keep_alive;
     bool accepts_gzip;
-    bool gzip_body;     /* the request's body is packed */
-    const char *origin; /* to be allowed in the reply; NULL: no CORS */
+    bool gzip_body;             /* the request's body is packed */
+    const char *origin;         /* to be allowed in the reply; NULL: no CORS */
     const char *wanted_headers; /* of a preflight: what the page's request will carry; NULL: none */
     const char *host;
     const char *client_request_id;

@@ -45,7 +45,7 @@ struct log_block {
 
 struct log {
     atomic_int level; /* of enum log_level */
-    char *file; /* NULL: standard error */
+    char *file;       /* NULL: standard error */
     struct mailbox *box;
     pthread_t writer;
     atomic_bool access;

@@ -199,13 +199,13 @@ static void refuse_body(struct session *s, enum body_result rc, const char *what
                         .code = "bad_http",
                         .message = what};
     if (rc == BODY_TOO_LARGE) {
-        f = (struct failure) {.reason = END_TOO_LARGE,
-                              .status = 413,
-                              .type = "invalid_request_error",
-                              .code = "request_too_large",
-                              .message = s->body.discard
-                                             ? "the request has a long body where none is taken"
-                                             : "the body of the request is longer than limits.body"};
+        f = (struct failure) {
+            .reason = END_TOO_LARGE,
+            .status = 413,
+            .type = "invalid_request_error",
+            .code = "request_too_large",
+            .message = s->body.discard ? "the request has a long body where none is taken"
+                                       : "the body of the request is longer than limits.body"};
     } else if (rc == BODY_NO_MEMORY) {
         f = (struct failure) {.reason = END_INTERNAL,
                               .status = 503,

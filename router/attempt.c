@@ -10,7 +10,7 @@ enum {
     NODE_ROOM_BYTES = 256,
     NODE_ROOM_CAP = 256 * 1024,
     ERROR_CAP_BYTES = 64 * 1024, /* of a provider's error body */
-    SECRET_LEAST_BYTES = 8,         /* of a key that is one, and no word such as EMPTY */
+    SECRET_LEAST_BYTES = 8,      /* of a key that is one, and no word such as EMPTY */
     AFTER_DONE_US = 1000 * 1000, /* for the framing to end once the stream said [DONE] */
 };
 
@@ -216,11 +216,13 @@ static void run_out(struct attempt *a, uint64_t now)
         finish_error(a);
         leave(a, false);
     } else if (now >= a->deadline_us) {
-        fail_with(a, END_DEADLINE, 504, "the request's deadline passed before the answer was whole");
+        fail_with(a, END_DEADLINE, 504,
+                  "the request's deadline passed before the answer was whole");
     } else if (now < phase_due(a)) {
         fail_with(a, END_TOTAL_TIMEOUT, 504, "the model took longer than its total timeout");
     } else if (a->committed || a->mode == MODE_REPLY) {
-        fail_with(a, END_IDLE_TIMEOUT, 504, "the model stopped sending in the middle of its answer");
+        fail_with(a, END_IDLE_TIMEOUT, 504,
+                  "the model stopped sending in the middle of its answer");
     } else {
         fail_with(a, END_FIRST_TOKEN_TIMEOUT, 504, "the model sent no content in time");
     }
@@ -290,9 +292,8 @@ static void fail_by_provider(struct attempt *a, struct slice json, int status)
                         .type = "server_error",
                         .code = end_reason_text(END_UPSTREAM_STATUS)};
     if (is_indiscreet(a, json)) {
-        f.message = arena_printf(a->room,
-                                 "the upstream answered with status %d and words that hold its key",
-                                 status);
+        f.message = arena_printf(
+            a->room, "the upstream answered with status %d and words that hold its key", status);
     } else if (chunk_error(json, &words)) {
         f.message_json = arena_dup_slice(a->room, words.message);
         f.type_json = arena_dup_slice(a->room, words.type);

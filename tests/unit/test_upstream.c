@@ -255,7 +255,8 @@ static void the_deadline_ends_the_wait_for_a_slot(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(ledger_ask(f->ledger, up, &other, &ticket, &retry), LEDGER_GRANTED);
     }
-    start_with_deadline(f, STREAM_REQUEST, 10u * S); /* a slot is waited for as long as a token: 60 s */
+    start_with_deadline(f, STREAM_REQUEST,
+                        10u * S); /* a slot is waited for as long as a token: 60 s */
     wait_us(f, 9900u * MS);
     assert_string_equal(f->log, "");
     wait_us(f, 200u * MS);

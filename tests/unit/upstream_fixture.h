@@ -121,11 +121,10 @@ static inline void head_with(struct fixture *f, int status, const char *type,
                              uint64_t retry_after_us)
 {
     struct transfer *t = latest(f);
-    struct transfer_head head = {
-        .status = status,
-        .content_type = slice_of(type),
-        .request_id = SLICE_LIT("req-7"),
-        .retry_after_us = retry_after_us};
+    struct transfer_head head = {.status = status,
+                                 .content_type = slice_of(type),
+                                 .request_id = SLICE_LIT("req-7"),
+                                 .retry_after_us = retry_after_us};
     assert_non_null(t->events);
     t->events->on_head(t->arg, &head);
 }
