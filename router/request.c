@@ -45,10 +45,8 @@ static const struct member members[] = {
     {"stream", GENERATING, BOOL, false, "true, false or null", AT(stream)},
     {"stream_options", GENERATING, OBJECT | NULLABLE, false, "an object or null",
      AT(stream_options)},
-    {"max_tokens", GENERATING, NUMBER, false, "a whole number of at least 1, or null",
-     AT(max_tokens)},
-    {"max_completion_tokens", CHAT, NUMBER, false, "a whole number of at least 1, or null",
-     AT(max_completion_tokens)},
+    {"max_tokens", GENERATING, NUMBER, false, "a number or null", AT(max_tokens)},
+    {"max_completion_tokens", CHAT, NUMBER, false, "a number or null", AT(max_completion_tokens)},
     {"n", GENERATING, NUMBER, false, "a whole number from 1 to 128, or null", AT(n)},
     {"tools", CHAT, ARRAY | NULLABLE, false, "an array or null", AT(tools)},
     {"user", ALL, STRING | NULLABLE, false, "a string or null", AT(user)},
@@ -229,21 +227,32 @@ static enum err read_stream_options(struct request *r, struct errbuf *err)
     return ERR_NONE;
 }
 
-/* `*out` stays where the member is absent or null. */
-static enum err read_count(const struct request *r, const struct span_value *v, uint64_t max,
-                           const char *expected, uint64_t *out, struct errbuf *err)
+static enum err read_choices(struct request *r, struct errbuf *err)
+{
+    const struct span_value *n = &r->n;
+    uint64_t number;
+
+    if (!is_given(n)) {
+        return ERR_NONE;
+    }
+    if (!span_to_u64(n, &number) || number < 1 || number > CHOICES_MAX) {
+        return err_set(
+            err, ERR_INPUT, "`n` must be a whole number from 1 to %d, but is %.*s at byte %zu",
+            CHOICES_MAX, (int) (n->text.n < 40 ? n->text.n : 40), n->text.p, offset_in(r, n->text));
+    }
+    r->choices = number;
+    return ERR_NONE;
+}
+
+/* What we cannot count by is the upstream's to judge: -1 means no cap to llama.cpp and LM Studio, and 0 is
+ * what completions with `echo` ask for. */
+static void read_answer_cap(const struct span_value *v, uint64_t *tokens)
 {
     uint64_t number;
 
-    if (!is_given(v)) {
-        return ERR_NONE;
+    if (span_to_u64(v, &number)) {
+        *tokens = number;
     }
-    if (!span_to_u64(v, &number) || number < 1 || number > max) {
-        return err_set(err, ERR_INPUT, "%s, but is %.*s at byte %zu", expected,
-                       (int) (v->text.n < 40 ? v->text.n : 40), v->text.p, offset_in(r, v->text));
-    }
-    *out = number;
-    return ERR_NONE;
 }
 
 /* Bytes of base64 data: URLs, which are pictures and sound and no text. */
@@ -314,20 +323,10 @@ static enum err read_values(struct request *r, struct arena *room, const char **
     }
     if (rc == ERR_NONE) {
         *param = "n";
-        rc = read_count(r, &r->n, CHOICES_MAX, "`n` must be a whole number from 1 to 128",
-                        &r->choices, err);
+        rc = read_choices(r, err);
     }
-    if (rc == ERR_NONE) {
-        *param = "max_tokens";
-        rc = read_count(r, &r->max_tokens, UINT64_MAX,
-                        "`max_tokens` must be a whole number of at least 1", &answer, err);
-    }
-    if (rc == ERR_NONE) {
-        *param = "max_completion_tokens";
-        rc = read_count(r, &r->max_completion_tokens, UINT64_MAX,
-                        "`max_completion_tokens` must be a whole number of at least 1", &answer,
-                        err);
-    }
+    read_answer_cap(&r->max_tokens, &answer);
+    read_answer_cap(&r->max_completion_tokens, &answer);
     if (rc == ERR_NONE) {
         *param = NULL;
         r->estimated_tokens = estimate(r, answer);

@@ -236,9 +236,9 @@ static void test_numbers(void **state)
     bad(ENDPOINT_CHAT, WITH("\"n\":1.5"), "n", "but is 1.5");
     bad(ENDPOINT_CHAT, WITH("\"n\":\"1\""), "n", "a string");
     bad(ENDPOINT_CHAT, WITH("\"n\":-1"), "n", "but is -1");
-    bad(ENDPOINT_CHAT, WITH("\"max_tokens\":0"), "max_tokens", "at least 1, but is 0 at byte 14");
     bad(ENDPOINT_CHAT, WITH("\"max_tokens\":true"), "max_tokens", "is true");
-    bad(ENDPOINT_CHAT, WITH("\"max_completion_tokens\":-5"), "max_completion_tokens", "is -5");
+    bad(ENDPOINT_CHAT, WITH("\"max_completion_tokens\":\"5\""), "max_completion_tokens",
+        "a number or null, but is a string");
     good(&p, ENDPOINT_CHAT, WITH("\"n\":128"));
     assert_int_equal(p.r.choices, 128);
     done(&p);
@@ -288,6 +288,11 @@ static void test_estimate(void **state)
     (void) state;
     assert_int_equal(estimated(ENDPOINT_CHAT, WITH("\"x\":0")), hello + REQUEST_ANSWER_TOKENS);
     assert_int_equal(estimated(ENDPOINT_CHAT, WITH("\"max_tokens\":100")), hello + 100);
+    assert_int_equal(estimated(ENDPOINT_CHAT, WITH("\"max_tokens\":0")), hello);
+    assert_int_equal(estimated(ENDPOINT_CHAT, WITH("\"max_tokens\":-1")),
+                     hello + REQUEST_ANSWER_TOKENS);
+    assert_int_equal(estimated(ENDPOINT_CHAT, WITH("\"max_completion_tokens\":1.5")),
+                     hello + REQUEST_ANSWER_TOKENS);
     assert_int_equal(
         estimated(ENDPOINT_CHAT, WITH("\"max_tokens\":9,\"max_completion_tokens\":20")),
         hello + 20);
