@@ -284,6 +284,13 @@ static bool is_indiscreet(const struct attempt *a, struct slice json)
     return key && strlen(key) >= SECRET_LEAST_BYTES && repeats(json, key);
 }
 
+/* An error inside a 200 often has its HTTP status as its code. */
+static int status_in(struct slice code, int otherwise)
+{
+    uint64_t number;
+    return slice_to_u64(code, &number) && number >= 400 && number <= 599 ? (int) number : otherwise;
+}
+
 static void fail_by_provider(struct attempt *a, struct slice json, int status)
 {
     struct chunk_error words;
@@ -299,6 +306,7 @@ static void fail_by_provider(struct attempt *a, struct slice json, int status)
         f.type_json = arena_dup_slice(a->room, words.type);
         f.param_json = arena_dup_slice(a->room, words.param);
         f.code_json = arena_dup_slice(a->room, words.code);
+        f.status = a->mode == MODE_ERROR ? status : status_in(words.code, status);
     }
     if (f.message_json.n == 0 && !f.message) {
         f.message = arena_printf(

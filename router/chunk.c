@@ -3,10 +3,19 @@
 
 #include <string.h>
 
-enum top_member { TOP_ID, TOP_MODEL, TOP_USAGE, TOP_ERROR, TOP_CHOICES, TOP_DATA, TOP_COUNT };
+enum top_member {
+    TOP_ID,
+    TOP_MODEL,
+    TOP_USAGE,
+    TOP_ERROR,
+    TOP_CHOICES,
+    TOP_OBJECT,
+    TOP_DATA,
+    TOP_COUNT,
+};
 
-static const char *const top_names[TOP_COUNT] = {"id",    "model",   "usage",
-                                                 "error", "choices", "data"};
+static const char *const top_names[TOP_COUNT] = {"id",      "model",  "usage", "error",
+                                                 "choices", "object", "data"};
 
 enum choice_member { CHOICE_INDEX, CHOICE_FINISH, CHOICE_PART, CHOICE_COUNT };
 
@@ -308,6 +317,10 @@ static enum err take_top(struct slice json, size_t count, struct span_value top[
     out->choices = top[TOP_CHOICES];
     if (!is_null(&top[TOP_ERROR])) {
         out->error = top[TOP_ERROR];
+    } else if (top[TOP_OBJECT].type == SPAN_STRING &&
+               span_string_eq(top[TOP_OBJECT].text, "error")) {
+        out->error =
+            top[TOP_OBJECT]; /* vLLM: message and code stand beside it, see chunk_error() */
     }
     return ERR_NONE;
 }

@@ -124,6 +124,37 @@ static void an_error_event_keeps_the_providers_words(void **state)
     fixture_free(f);
 }
 
+static void an_error_event_says_by_its_code_what_may_follow(void **state)
+{
+    static const struct {
+        const char *event;
+        int status;
+        size_t transfers; /* after the backoff */
+    } rows[] = {
+        {"data: {\"error\":{\"message\":\"busy\",\"code\":429}}\n\n", 429, 2},
+        {"data: {\"error\":{\"message\":\"too long\",\"code\":400}}\n\n", 400, 1},
+        {"data: {\"object\":\"error\",\"message\":\"too long\",\"code\":400}\n\n", 400, 1},
+        {"data: {\"error\":{\"message\":\"odd\",\"code\":7}}\n\n", 502, 2},
+        {"data: {\"error\":{\"message\":\"odd\",\"code\":\"429\"}}\n\n", 502, 2},
+    };
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fixture *f = fixture_make(1, ON_ABANDON_ABORT, false);
+        start(f, STREAM_REQUEST);
+        for (size_t k = 0; k < rows[i].transfers; k++) {
+            assert_string_equal(f->log, "");
+            head(f, 200, STREAM);
+            body(f, rows[i].event);
+            wait_us(f, 1u * S);
+        }
+        assert_string_equal(f->log, "end:upstream_status");
+        assert_int_equal(f->failure.status, rows[i].status);
+        assert_int_equal(f->transfer_count, rows[i].transfers);
+        assert_true(f->failure.message_json.n > 0);
+        fixture_free(f);
+    }
+}
+
 static void a_wrong_content_type_is_refused(void **state)
 {
     struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
@@ -390,6 +421,7 @@ int main(void)
         cmocka_unit_test(a_reset_in_the_middle_is_never_success),
         cmocka_unit_test(a_malformed_event_ends_the_stream_as_a_failure),
         cmocka_unit_test(an_error_event_keeps_the_providers_words),
+        cmocka_unit_test(an_error_event_says_by_its_code_what_may_follow),
         cmocka_unit_test(a_wrong_content_type_is_refused),
         cmocka_unit_test(a_line_over_the_cap_is_refused),
         cmocka_unit_test(events_before_content_are_capped),
