@@ -15,11 +15,6 @@ static void *mem_check(void *p)
     return p;
 }
 
-void *mem_alloc(size_t n)
-{
-    return mem_check(malloc(n > 0 ? n : 1));
-}
-
 void *mem_zalloc(size_t n)
 {
     return mem_check(calloc(1, n > 0 ? n : 1));
@@ -32,7 +27,7 @@ void *mem_grow(void *p, size_t n)
 
 char *mem_copy(const char *p, size_t n)
 {
-    char *copy = mem_alloc(n + 1);
+    char *copy = mem_check(malloc(n + 1));
 
     if (n > 0) {
         memcpy(copy, p, n);

@@ -15,9 +15,7 @@ struct buf {
     size_t cap;
 };
 
-/* malloc, calloc, realloc and a NUL-terminated copy of n bytes; never return NULL, release with
- * free(). */
-void *mem_alloc(size_t n);
+/* calloc, realloc and a NUL-terminated copy of n bytes; never return NULL, release with free(). */
 void *mem_zalloc(size_t n);
 void *mem_grow(void *p, size_t n);
 char *mem_copy(const char *p, size_t n);

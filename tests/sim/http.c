@@ -310,11 +310,6 @@ struct http_request *http_take(struct http_parser *p)
     return r;
 }
 
-bool http_is_started(const struct http_parser *p)
-{
-    return p->req != NULL && p->req->head.len > 0;
-}
-
 void http_parser_fini(struct http_parser *p)
 {
     http_request_free(p->req);

@@ -70,9 +70,6 @@ int http_feed(struct http_parser *p, const char *data, size_t n, size_t *used);
  * http_request_free(). */
 struct http_request *http_take(struct http_parser *p);
 
-/* True when a request has begun and is not finished. */
-bool http_is_started(const struct http_parser *p);
-
 void http_parser_fini(struct http_parser *p);
 void http_request_free(struct http_request *r);
 
