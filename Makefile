@@ -44,7 +44,7 @@ GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog \
 SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools \
 	script faults player stats embeddings
 
-UNIT_TESTS := base loop arena mailbox span span_scan span_find span_text splice crypt \
+UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text splice crypt \
 	record model catalog graph snapshot route ledger ledger_breaker ledger_keys ledger_threads \
 	turns nodecall attempt reply_buffer upstream upstream_curl chunk job sse_parse reqbody \
 	request cli_table config config_faults config_print config_value config_yaml listener conn \
@@ -309,7 +309,7 @@ CLANG_TIDY ?= clang-tidy-14
 format:
 	$(CLANG_FORMAT) -i $(FORMATTED)
 format-check:
-	$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
 
 # All three are run, whatever the first says.
 layers:
