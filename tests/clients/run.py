@@ -29,7 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e")]
 
 from harness import Config  # noqa: E402
-from client import SLOW  # noqa: E402
+from client import SLOW, Closed, Late  # noqa: E402
 from process import ROOT, Gateway, Process, Sim, eventually  # noqa: E402
 
 INSTALL_SECONDS = 300
@@ -227,6 +227,8 @@ class Mock(Process):
     def __init__(self, directory):
         command = ["node", os.path.join(HERE, "aimock_server.cjs")]
         super().__init__("mock", command, os.path.join(directory, "mock.log"))
+        # Loading the package is what takes its time on a busy machine.
+        eventually(lambda: "\n" in self.output() or not self.is_running(), "the mock listens", 60)
         self.url = self.say(r"^listening on (http://127\.0\.0\.1:\d+)$").group(1) + "/v1"
 
 
@@ -391,7 +393,11 @@ def main():
         print(what)
         print("0 passed, 1 failed")
         return 1
-    passed, failed = run_all(names, python) if names else (0, 0)
+    try:
+        passed, failed = run_all(names, python) if names else (0, 0)
+    except (Closed, Late) as why:
+        print("the servers did not start: %s" % why)
+        passed, failed = 0, 1
     if names != wanted:
         print("NOT RUN, not counted: the Python client; Python's package index cannot be reached")
     print("%d passed, %d failed" % (passed, failed))
