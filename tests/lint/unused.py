@@ -28,7 +28,7 @@ def main():
     for match in SYMBOL.finditer(text):
         if match["kind"] == "U":
             used[match["name"]].add(match["object"])
-        elif match["kind"] in "TDBR":
+        elif match["kind"] in "TDBR" and "/tests/unit/" not in match["object"]:
             defined[match["name"]] = match["object"]
     for name, where in sorted(defined.items(), key=lambda item: item[::-1]):
         if name not in CALLED and not used[name]:
