@@ -63,8 +63,8 @@ struct exchange {
     struct loop_task end;
 };
 
-/* The head is known: finds the handler, checks key, origin and media type. When the request is refused
- * `*refusal` is set (status != 0) and the caller decides what becomes of the body. */
+/* The head is known: finds the handler, checks key, origin and content coding. When the request is
+ * refused `*refusal` is set (status != 0) and the caller decides what becomes of the body. */
 struct exchange *exchange_new(struct server *server, struct session *session,
                               const struct http1_head *head, struct failure *refusal);
 

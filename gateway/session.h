@@ -24,8 +24,8 @@ void session_abort_all(struct server *server);
 
 struct conn *session_conn(const struct session *s);
 
-/* The exchange's reply has been written whole; `keep` false: close after it is sent, or (`abort`) do not
- * even pretend that it was whole. Called from the loop's level. */
+/* The exchange is over. SESSION_CLOSE: its reply is whole and the last; SESSION_ABORT: it is not even
+ * whole. Called from the loop's level. */
 enum session_next { SESSION_KEEP, SESSION_CLOSE, SESSION_ABORT };
 void session_exchange_over(struct session *s, enum session_next next);
 

@@ -54,7 +54,7 @@ struct upstream_spec {
 };
 
 struct upstream_events {
-    /* The first content is about to be delivered: `head` of the reply, the model that answers. */
+    /* The first content is about to be delivered, and this model answers. */
     void (*on_commit)(void *arg, const struct model_def *model);
     /* A stream's event, held ones first. Never after a pause was asked for (see upstream_pause). */
     void (*on_chunk)(void *arg, const struct chunk *chunk);
