@@ -15,7 +15,7 @@
 enum {
     RECEIVE_BYTES = 2 * 1024,    /* held by every open stream; ten events a read are enough */
     FLAT_BODY_BYTES = 16 * 1024, /* smaller bodies go out with the head in one send */
-    IDLE_HANDLES = 32,
+    IDLE_HANDLES = 64,           /* about 7 KiB each */
     IDLE_CONNECTIONS = 512,
     CONNECTION_AGE_S = 55, /* idle; just under the minute after which many servers close */
     HEAD_VALUE_BYTES = 128,
