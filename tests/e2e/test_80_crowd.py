@@ -13,7 +13,7 @@ from harness import SLOW, Connection, GatewayCase, chat
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CROWD = (1000, 1000, 500)
-ROUNDS, REQUESTS = 5, 300
+ROUNDS, REQUESTS = 3, 300
 STREAM_BUFFER = 64 * 1024
 
 

@@ -44,12 +44,12 @@ class FlatTest(GatewayCase):
             else:
                 c.close()
 
-    def round(self, seed):
+    def round(self, seed, requests=REQUESTS, aborts=ABORTS):
         with concurrent.futures.ThreadPoolExecutor(CALLERS) as pool:
-            work = [pool.submit(self.ask, REQUESTS // CALLERS) for _ in range(CALLERS)]
+            work = [pool.submit(self.ask, requests // CALLERS) for _ in range(CALLERS)]
             for w in work:
                 w.result()
-            work = [pool.submit(self.leave, ABORTS // CALLERS, seed + i) for i in range(CALLERS)]
+            work = [pool.submit(self.leave, aborts // CALLERS, seed + i) for i in range(CALLERS)]
             for w in work:
                 w.result()
         self.eventually(lambda: self.sim.stats()["in_flight"] == 0, "all are cancelled")
@@ -57,7 +57,8 @@ class FlatTest(GatewayCase):
         self.eventually(lambda: not any(self.gateway.metrics()[n] for n in names), "all are closed")
 
     def test_memory_and_descriptors_stay(self):
-        self.round(0)  # pools, caches and the allocator's arenas get their size
+        # Pools, caches and the allocator's arenas get their size.
+        self.round(0, REQUESTS // 5, ABORTS // 5)
         memory, descriptors = self.gateway.memory(), self.gateway.descriptors()
         for i in range(FACTOR):
             self.round(100 * (i + 1))
