@@ -160,7 +160,12 @@ int cli_check(int argc, char **argv)
             return 2;
         }
     }
-    if (optind != argc || (!r.file && !r.defaults)) {
+    if (optind != argc) {
+        fprintf(stderr, "sluice check: unexpected argument `%s`: sluice check -c FILE\n",
+                argv[optind]);
+        return 2;
+    }
+    if (!r.file && !r.defaults) {
         fputs("sluice check: a configuration is needed: sluice check -c FILE\n", stderr);
         return 2;
     }

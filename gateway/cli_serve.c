@@ -60,12 +60,17 @@ int cli_serve(int argc, char **argv)
             fputs(usage, stdout);
             return 0;
         default:
-            fputs(usage, stderr);
+            fputs("`sluice serve --help` says how to use it\n", stderr);
             return 2;
         }
     }
-    if (!file || optind != argc) {
-        fprintf(stderr, "sluice serve: a configuration is needed: sluice serve -c FILE\n");
+    if (optind != argc) {
+        fprintf(stderr, "sluice serve: unexpected argument `%s`: sluice serve -c FILE\n",
+                argv[optind]);
+        return 2;
+    }
+    if (!file) {
+        fputs("sluice serve: a configuration is needed: sluice serve -c FILE\n", stderr);
         return 2;
     }
     return run(file);

@@ -57,6 +57,10 @@ static int run(int argc, char **argv)
         fprintf(stderr, "sluice: `%s` is not in this version\n", argv[0]);
         return 2;
     }
+    /* What getopt begins its messages with. */
+    char title[32];
+    snprintf(title, sizeof(title), "sluice %s", command->name);
+    argv[0] = title;
     return command->run(argc, argv);
 }
 
