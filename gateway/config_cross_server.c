@@ -92,10 +92,9 @@ static void cross_admin_token(struct config *c, const struct draft *draft,
         return;
     }
     if (!c->admin_text || c->admin.is_unix) {
-        config_fault(
-            faults, place(draft, key), key,
-            "is of use only with a TCP address in admin: a unix socket has the mode of its "
-            "file");
+        config_fault(faults, place(draft, key), key,
+                     "is of use only with a TCP address in admin: a unix socket is guarded by its "
+                     "file mode, 0600");
     } else if (config_secret_of_env(draft->admin_token_env, getenv_fn, &c->arena, &c->admin_token,
                                     &why) != ERR_NONE) {
         config_fault(faults, place(draft, key), key, "%s", why.text);

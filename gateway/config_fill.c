@@ -248,7 +248,7 @@ static void fill_pairs(struct filler *f, const struct config_key *key,
         size_t old = enter(f, n->key->text);
         alias->node = n;
         if (is_repeated(node, n)) {
-            config_fault(f->faults, n->key, f->place, "stands twice");
+            config_fault(f->faults, n->key, f->place, "is given twice");
         }
         if (!config_store(&name_slot, &name, n->key, &why)) {
             wrong_value(f, &name, n->key, NULL);
@@ -309,7 +309,7 @@ static void fill_member(struct filler *f, const char *parent, const struct confi
     const struct config_key *key = config_key_find(parent, node->key->text);
     size_t old = enter(f, node->key->text);
     if (is_repeated(map, node)) {
-        config_fault(f->faults, node->key, f->place, "stands twice");
+        config_fault(f->faults, node->key, f->place, "is given twice");
     } else if (!key) {
         unknown_key(f, parent, node);
     } else if (key->is_later) {

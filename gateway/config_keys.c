@@ -82,7 +82,7 @@ static const struct config_key table[] = {
      .help = "API keys that clients send as `Authorization: Bearer KEY`. Without any, only a loopback "
              "address may be listened on, and web pages (requests with an Origin) are refused."},
     {.path = "keys[].name", .type = KEY_NAME, IN_KEY(name, TEXT), .is_required = true,
-     .example = "app1", .help = "What logs and metrics call it."},
+     .example = "app1", .help = "What logs call it."},
     {.path = "keys[].sha256", .type = KEY_SHA256, IN_KEY(sha256, TEXT), .is_secret = true,
      .otherwise = "token_env is needed",
      .example = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",

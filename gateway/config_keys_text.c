@@ -144,6 +144,11 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Edits (insert, delete, replace, swap of neighbours) from one word to the other: optimal string
  * alignment, row by row. */
 static size_t distance(struct slice a, struct slice b)
@@ -189,7 +194,8 @@ const struct config_key *config_key_nearest(const char *parent, struct slice lea
         /* `key` for `key_env` is far by edits, but meant. */
         bool begins = leaf.n >= 3 && name.n > leaf.n && memcmp(name.p, leaf.p, leaf.n) == 0;
         size_t d = begins ? 1 : distance(leaf, name);
-        if (d < best_distance && d < min_size(leaf.n, name.n)) {
+        /* Half a word wrong is another word: `foo` is no `log`. */
+        if (d < best_distance && 2 * d <= max_size(leaf.n, name.n)) {
             best = &keys[i];
             best_distance = d;
         }
