@@ -173,8 +173,10 @@ static void check_admin(struct exchange *x, const struct http1_head *head, struc
     }
     if (x->handler->needs_key && !c->admin.is_unix && !x->has_token) {
         refuse(refusal, END_UNAUTHORIZED, 401, "admin_token_needed",
-               "changes over TCP need `Authorization: Bearer TOKEN` with the token that "
-               "`admin_token_env` names; the unix socket needs none");
+               c->admin_token && bearer.n > 0
+                   ? "the token is not the one that `admin_token_env` names"
+                   : "changes over TCP need `Authorization: Bearer TOKEN` with the token that "
+                     "`admin_token_env` names; the unix socket needs none");
     }
 }
 

@@ -130,8 +130,12 @@ class AdminByTcpTest(GatewayCase):
         self.assertEqual(self.ask("GET", "/metrics").status, 200)
 
     def test_changes_need_the_token(self):
-        self.assert_error(self.ask("POST", "/admin/reload"), 401)
-        self.assert_error(self.ask("POST", "/admin/reload", token="wrong"), 401)
+        without = self.ask("POST", "/admin/reload")
+        self.assert_error(without, 401)
+        self.assertIn(b"changes over TCP need", without.body)
+        wrong = self.ask("POST", "/admin/reload", token="wrong")
+        self.assert_error(wrong, 401)
+        self.assertIn(b"the token is not the one", wrong.body)
         self.assertEqual(self.ask("POST", "/admin/reload", token="let-me").status, 200)
 
     def test_host_must_be_ours(self):
