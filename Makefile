@@ -249,7 +249,7 @@ E2E_ENV = SLUICE=$(abspath $(O))/sluice SIM=$(abspath $(O))/sim PYTHONDONTWRITEB
 E2E ?= $(if $(filter asan tsan,$(FLAVOUR)),_1 _2 _3 _4 _5 _6 _7 _sim)
 E2E_JOBS ?= 1
 
-.PHONY: check asan tsan valgrind e2e clients faults fuzz fuzz-build demo
+.PHONY: check asan tsan valgrind e2e soak clients faults fuzz fuzz-build demo
 check: $(UNIT)
 	@$(PYTHON) tests/run_units.py --jobs $(JOBS) $(UNIT)
 
@@ -267,6 +267,11 @@ valgrind-run: $(UNIT)
 
 e2e: all
 	@$(E2E_ENV) $(PYTHON) tests/run_e2e.py --jobs $(E2E_JOBS) tests/e2e $(E2E)
+
+# For a night: a hundred thousand requests, the crowd, ten minutes of each fuzzer.
+soak: all
+	@FLAT_FACTOR=10 $(E2E_ENV) $(PYTHON) tests/run_e2e.py --timeout 7200 tests/e2e _80 _81
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 
 # The official clients; CLIENTS="openai_chat" limits it like E2E does.
 clients: all
