@@ -6,7 +6,7 @@
 enum {
     ROOM_FIRST_BYTES = 1024,
     ROOM_CAP_BYTES = 1024 * 1024, /* small strings and call state only; bodies live elsewhere */
-    RETRIES_LEAST = 2,            /* of the job's retry budget (design §4) */
+    RETRIES_LEAST = 2, /* of the job's retry budget, which else is a fifth of its nodes */
 };
 
 struct job {

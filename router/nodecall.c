@@ -1,5 +1,5 @@
-/* The output node's column of the table in the design (§4), one function a row: each adds the edits
- * that its member needs to the client's text. What no row names passes as it is. */
+/* What an output node is asked, one function a member of the request (a row of the table): each adds the
+ * edits that it needs to the client's text. What no row names passes as it is. */
 #include "router/nodecall.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What a node is asked: the request's body with the members that a node needs otherwise. One table in
- * code, one test per row (design §4). */
+ * code, one test per row. */
 #ifndef ROUTER_NODECALL_H
 #define ROUTER_NODECALL_H
 

@@ -64,7 +64,7 @@ enum err request_parse(struct request *r, enum endpoint endpoint, struct reqbody
                        struct arena *room, const char **param, struct errbuf *err) MUST_CHECK;
 void request_fini(struct request *r); /* a zeroed one too */
 
-/* The conversation's keyed hash, the unit of experiments (design §2): the API key with the first
+/* The conversation's keyed hash, the unit of experiments: the API key with the first
  * present of `session` (x-sluice-session), prompt_cache_key, safety_identifier or user with the first
  * user message, the first user message. */
 uint64_t request_unit(const struct request *r, const struct install_key *key, uint32_t key_tag,

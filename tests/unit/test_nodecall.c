@@ -1,4 +1,4 @@
-/* One test a row of the design's table (§4), for the output node: what the row changes, and that all
+/* One test a row of the output node's table: what the row changes, and that all
  * other bytes are the client's. */
 #include "router/nodecall.h"
 
