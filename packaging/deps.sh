@@ -12,7 +12,7 @@ build="gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev libmbedtl
 # dpkg-dev build the musl libraries.
 check="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck valgrind
     libc6-dbg musl-tools cmake patch dpkg-dev openssl procps git python3-venv"
-bench="nginx-light haproxy wrk valgrind"
+bench="nginx-light haproxy valgrind strace"
 
 case ${1:-build} in
 build) wanted=$build ;;
