@@ -67,8 +67,8 @@ static const struct config_key table[] = {
      .help = "Threads that serve; 0: one per CPU. One serves more than most models can answer."},
     {.path = "data", .type = KEY_PATH, IN_CONFIG(data, TEXT),
      .otherwise = "nothing is remembered", .example = "/var/lib/sluice",
-     .help = "Directory of what is kept over a restart. Paths here and below may be relative to the "
-             "directory of this file."},
+     .help = "Directory of what is kept over a restart. Paths, those of sockets too, may be relative "
+             "to the directory of this file."},
 
     {.path = "tls", .type = KEY_GROUP, .otherwise = "plain HTTP",
      .help = "TLS 1.2 or newer on the public endpoint. Both files are read again on reload."},
