@@ -338,11 +338,9 @@ enum sink_flow reply_stream_flush(struct exchange *x)
     return x->reply.full ? SINK_FULL : SINK_OK;
 }
 
-void reply_stream_end(struct exchange *x)
+/* What is staged, the end of the framing, and what the session does next. */
+static void end_stream(struct exchange *x, enum session_next next)
 {
-    if (!x->session || x->reply.over) {
-        return;
-    }
     struct evbuffer *out = conn_output(session_conn(x->session));
     if (x->reply.gzip) {
         pack_staged(x, true);
@@ -352,7 +350,15 @@ void reply_stream_end(struct exchange *x)
         add(out, "0\r\n\r\n");
     }
     conn_flush(session_conn(x->session));
-    exchange_over(x, next_of(x));
+    exchange_over(x, next);
+}
+
+void reply_stream_end(struct exchange *x)
+{
+    if (!x->session || x->reply.over) {
+        return;
+    }
+    end_stream(x, next_of(x));
 }
 
 void reply_stream_abort(struct exchange *x, const struct failure *f)
@@ -362,12 +368,15 @@ void reply_stream_abort(struct exchange *x, const struct failure *f)
     }
     x->record.reason = f->reason;
     struct evbuffer *json = evbuffer_new();
-    if (json) {
-        add_failure_json(json, f);
-        struct slice text = {(const char *) evbuffer_pullup(json, -1), evbuffer_get_length(json)};
-        sse_write_event(x->reply.staging, &text, 1);
-        evbuffer_free(json);
+    if (!json) {
+        send_staged(x);
+        exchange_over(x,
+                      SESSION_ABORT); /* nothing says that it failed but the missing last chunk */
+        return;
     }
-    send_staged(x);
-    exchange_over(x, SESSION_ABORT); /* no last chunk: an unfinished stream must look unfinished */
+    add_failure_json(json, f);
+    struct slice text = {(const char *) evbuffer_pullup(json, -1), evbuffer_get_length(json)};
+    sse_write_event(x->reply.staging, &text, 1);
+    evbuffer_free(json);
+    end_stream(x, SESSION_CLOSE);
 }

@@ -33,7 +33,8 @@ void reply_stream_begin(struct exchange *x);
 struct evbuffer *reply_stream(struct exchange *x);
 enum sink_flow reply_stream_flush(struct exchange *x);
 void reply_stream_end(struct exchange *x);
-/* `failure` as an error event, then the connection closes with the stream unfinished. */
+/* `failure` as an error event, never [DONE], then the connection closes. The framing is ended: clients
+ * built on fetch drop all that they have not read yet, the error event too, when a body is cut. */
 void reply_stream_abort(struct exchange *x, const struct failure *failure);
 
 #endif
