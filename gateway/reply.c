@@ -316,6 +316,9 @@ static void send_staged(struct exchange *x)
     struct conn *c = session_conn(x->session);
     if (x->reply.gzip && !x->reply.over) {
         pack_staged(x, false);
+        if (x->reply.over) {
+            return;
+        }
     }
     stage_chunk(x, conn_output(c));
     conn_flush(c);
@@ -344,6 +347,9 @@ static void end_stream(struct exchange *x, enum session_next next)
     struct evbuffer *out = conn_output(session_conn(x->session));
     if (x->reply.gzip) {
         pack_staged(x, true);
+        if (x->reply.over) {
+            return; /* not packed: neither these bytes nor a clean end */
+        }
     }
     stage_chunk(x, out);
     if (x->minor != 0) {
