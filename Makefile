@@ -28,7 +28,8 @@ CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan 
 
 ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket \
 	turns nodecall attempt reply_buffer upstream upstream_curl chunk chunk_error chunk_mend \
-	job sse_parse reqbody request request_unit
+	job sse_parse reqbody request request_unit \
+	graph_check graph_order textbuf cost
 
 OPTIMIZER_MODULES :=
 
@@ -48,7 +49,8 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt upstream upstream_curl chunk job sse_parse request \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
-	http1 http1_chunked body auth sse_write gzip ident metrics log log_line
+	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
+	graph_check graph_order cost
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip
 
