@@ -88,6 +88,8 @@ struct record {
     int status; /* sent to the client */
     bool stream;
     enum end_reason reason;
+    char peer[48];                /* the client's address */
+    char target[RECORD_ID_BYTES]; /* method and path, cut to fit */
     char key[RECORD_NAME_BYTES];
     char model[RECORD_NAME_BYTES]; /* as the client named it */
     char task[RECORD_NAME_BYTES];

@@ -4,6 +4,7 @@
 #include "gateway/http1_bytes.h"
 #include "gateway/reply.h"
 
+#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,20 +151,41 @@ static void check_key(struct exchange *x, const struct http1_head *head, struct 
                                       : "the API key is not one of this gateway's");
 }
 
-/* The admin's listener: the Host must be the configured one (a web page cannot forge it), and what
+/* A web page that has its own name point here (DNS rebinding) cannot send an address as Host: only names
+ * are suspect. */
+static bool is_admin_host(const struct exchange *x, struct slice host)
+{
+    char text[128];
+    unsigned char address[16];
+    if (slice_eq_text(host, x->settings->config->admin_text)) {
+        return true;
+    }
+    size_t n = host.n;
+    const char *colon = n > 0 && host.p[0] != '[' ? memchr(host.p, ':', n) : NULL;
+    const char *bracket = n > 0 && host.p[0] == '[' ? memchr(host.p, ']', n) : NULL;
+    struct slice name = {host.p, colon ? (size_t) (colon - host.p) : n};
+    if (bracket) {
+        name = (struct slice) {host.p + 1, (size_t) (bracket - host.p - 1)};
+    }
+    if (name.n == 0 || name.n >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, name.p, name.n);
+    text[name.n] = '\0';
+    return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1 ||
+           (slice_ieq_text(name, "localhost") && conn_is_loopback(session_conn(x->session)));
+}
+
+/* The admin's listener: the Host must be the configured one or an address, and what
  * changes things needs the bearer token, except on the unix socket, which has file permissions. */
 static void check_admin(struct exchange *x, const struct http1_head *head, struct failure *refusal)
 {
     const struct config *c = x->settings->config;
     struct slice bearer = http1_field_value(head, "authorization");
-    if (!c->admin.is_unix && !slice_eq_text(http1_field_value(head, "host"), c->admin_text)) {
-        char bound[128];
-        listener_text(x->server->listener, bound, sizeof(bound));
-        if (!slice_eq_text(http1_field_value(head, "host"), bound)) {
-            refuse(refusal, END_FORBIDDEN, 403, "wrong_host",
-                   "the Host header is not the address of `admin:` in the configuration");
-            return;
-        }
+    if (!c->admin.is_unix && !is_admin_host(x, http1_field_value(head, "host"))) {
+        refuse(refusal, END_FORBIDDEN, 403, "wrong_host",
+               "the Host header names another host than `admin:` in the configuration");
+        return;
     }
     if (c->admin_token && bearer.n > 7 && slice_ieq_text((struct slice) {bearer.p, 7}, "bearer ")) {
         unsigned char sent[SHA256_BYTES], real[SHA256_BYTES];
@@ -255,10 +277,13 @@ struct exchange *exchange_new(struct server *server, struct session *session,
     x->record.wall_us = env_wall_us(loop_env(server->loop));
     loop_task_init(&x->end, on_exchange_end, x);
     server->exchange_count++;
+    snprintf(x->record.peer, sizeof(x->record.peer), "%s", conn_peer(session_conn(session)));
     *refusal = (struct failure) {0};
     if (head->path.n == 0) {
         return x; /* bytes that are no request; the caller has the words */
     }
+    snprintf(x->record.target, sizeof(x->record.target), "%.*s %.*s", (int) head->method_text.n,
+             head->method_text.p, (int) head->path.n, head->path.p);
     keep_head(x, head);
     find_handler(x, head, refusal);
     if (refusal->status == 0 && server->is_admin) {

@@ -159,7 +159,7 @@ static void on_lag(void *arg)
     struct front *f = arg;
     uint64_t now = loop_now_us(f->loop);
     double late = now > f->lag_due_us ? (double) (now - f->lag_due_us) / 1e6 : 0;
-    metrics_observe(&f->server.metrics.loop_lag, late);
+    metrics_observe_fine(&f->server.metrics.loop_lag, late);
     if (late > f->server.metrics.loop_lag_seconds_max) {
         f->server.metrics.loop_lag_seconds_max = late;
     }

@@ -253,7 +253,11 @@ static void put_request(struct log_line *l, const struct record *r)
 
     text_if(l, "id", r->id);
     text_if(l, "key", r->key);
+    text_if(l, "peer", r->peer);
     word(l, "endpoint", endpoint_text(r->endpoint));
+    if (r->endpoint == ENDPOINT_OTHER) { /* the others have one path each */
+        text_if(l, "target", r->target);
+    }
     text_if(l, "model", r->model);
     text_if(l, "task", r->task);
     if (r->graph_id != 0) {

@@ -8,7 +8,14 @@ const struct metrics_bound metrics_bounds[METRICS_BUCKETS] = {
     {10.24, "10.24"}, {20.48, "20.48"}, {40.96, "40.96"}, {81.92, "81.92"},
 };
 
-void metrics_observe(struct metrics_histogram *h, double seconds)
+const struct metrics_bound metrics_fine_bounds[METRICS_BUCKETS] = {
+    {0.0001, "0.0001"}, {0.0002, "0.0002"}, {0.0004, "0.0004"}, {0.0008, "0.0008"},
+    {0.0016, "0.0016"}, {0.0032, "0.0032"}, {0.0064, "0.0064"}, {0.0128, "0.0128"},
+    {0.0256, "0.0256"}, {0.0512, "0.0512"}, {0.1024, "0.1024"}, {0.2048, "0.2048"},
+    {0.4096, "0.4096"}, {0.8192, "0.8192"},
+};
+
+static void observe(struct metrics_histogram *h, const struct metrics_bound *bounds, double seconds)
 {
     unsigned i = 0;
 
@@ -16,11 +23,21 @@ void metrics_observe(struct metrics_histogram *h, double seconds)
     if (!(seconds >= 0)) {
         seconds = 0;
     }
-    while (i < METRICS_BUCKETS && seconds > metrics_bounds[i].seconds) {
+    while (i < METRICS_BUCKETS && seconds > bounds[i].seconds) {
         i++;
     }
     h->count[i]++;
     h->sum_seconds += seconds;
+}
+
+void metrics_observe(struct metrics_histogram *h, double seconds)
+{
+    observe(h, metrics_bounds, seconds);
+}
+
+void metrics_observe_fine(struct metrics_histogram *h, double seconds)
+{
+    observe(h, metrics_fine_bounds, seconds);
 }
 
 static double seconds_between(uint64_t from_us, uint64_t to_us)
@@ -48,7 +65,7 @@ static void record_times(struct metrics *m, const struct record *r)
         metrics_observe(&m->first_content[r->endpoint], seconds_between(r->head_us, r->content_us));
     }
     if (call->start_us != 0 && call->end_us != 0) {
-        metrics_observe(&m->overhead, outside);
+        metrics_observe_fine(&m->overhead, outside);
     }
 }
 

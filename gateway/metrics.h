@@ -54,6 +54,8 @@ struct metrics {
 };
 
 void metrics_observe(struct metrics_histogram *h, double seconds);
+/* For `overhead` and `loop_lag`, whose buckets are a hundredth. */
+void metrics_observe_fine(struct metrics_histogram *h, double seconds);
 void metrics_record(struct metrics *m, const struct record *r); /* a finished request */
 void metrics_add(struct metrics *sum, const struct metrics *m); /* sums; the maximum of maxima */
 

@@ -180,7 +180,7 @@ static void write_clients_gone(struct evbuffer *out, const struct metrics *m)
 
 /* `labels` is "" or `name="value"`. */
 static void write_histogram(struct evbuffer *out, const char *name, const char *labels,
-                            const struct metrics_histogram *h)
+                            const struct metrics_histogram *h, const struct metrics_bound *bounds)
 {
     const char *comma = labels[0] != '\0' ? "," : "";
     const char *open = labels[0] != '\0' ? "{" : "";
@@ -190,8 +190,7 @@ static void write_histogram(struct evbuffer *out, const char *name, const char *
     for (unsigned i = 0; i <= METRICS_BUCKETS; i++) {
         below += h->count[i];
         (void) evbuffer_add_printf(out, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels,
-                                   comma, i < METRICS_BUCKETS ? metrics_bounds[i].text : "+Inf",
-                                   below);
+                                   comma, i < METRICS_BUCKETS ? bounds[i].text : "+Inf", below);
     }
     (void) evbuffer_add_printf(out, "%s_sum%s%s%s ", name, open, labels, close);
     number(out, h->sum_seconds);
@@ -208,7 +207,7 @@ static void write_by_endpoint(struct evbuffer *out, const char *name, const char
     for (unsigned e = 0; e < ENDPOINT_COUNT; e++) {
         (void) snprintf(labels, sizeof(labels), "endpoint=\"%s\"",
                         endpoint_text((enum endpoint) e));
-        write_histogram(out, name, labels, &h[e]);
+        write_histogram(out, name, labels, &h[e], metrics_bounds);
     }
 }
 
@@ -220,10 +219,10 @@ static void write_histograms(struct evbuffer *out, const struct metrics *m)
                       "Event streams: head complete to the first content sent.", m->first_content);
     family(out, "sluice_overhead_seconds", "histogram",
            "Duration of a request less the time its output call took.");
-    write_histogram(out, "sluice_overhead_seconds", "", &m->overhead);
+    write_histogram(out, "sluice_overhead_seconds", "", &m->overhead, metrics_fine_bounds);
     family(out, "sluice_event_loop_lag_seconds", "histogram",
            "How late the loops came to a timer that was due.");
-    write_histogram(out, "sluice_event_loop_lag_seconds", "", &m->loop_lag);
+    write_histogram(out, "sluice_event_loop_lag_seconds", "", &m->loop_lag, metrics_fine_bounds);
 }
 
 /* ---- upstreams ---- */

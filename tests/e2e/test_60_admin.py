@@ -139,8 +139,11 @@ class AdminByTcpTest(GatewayCase):
         self.assertEqual(self.ask("POST", "/admin/reload", token="let-me").status, 200)
 
     def test_host_must_be_ours(self):
-        for host in ("evil.example", "localhost:%d" % self.admin_port, "127.0.0.1"):
+        for host in ("evil.example", "127.0.0.1.evil.example", "evil.example:%d" % self.admin_port):
             self.assert_error(self.ask("GET", "/metrics", host=host), 403)
+        # What a page with a name of its own cannot send.
+        for host in ("localhost:%d" % self.admin_port, "127.0.0.1", "10.0.0.1:99", "[::1]:5"):
+            self.assertEqual(self.ask("GET", "/metrics", host=host).status, 200, host)
 
     def test_no_cors(self):
         with Connection(self.admin_port) as c:
