@@ -66,7 +66,8 @@ step()
     if [ "$bad" -ne 0 ]; then
         failures="$failures, $name"
         [ $code -ne 124 ] || echo "   stopped after $limit s"
-        grep -avE '^  (CC|LD|AR|TIDY) ' "$log" | tail -n 200 | sed 's/^/   | /'
+        grep -avE '^  (CC|LD|AR|TIDY) ' "$log" | tail -n 200 |
+            tr -d '\000-\010\013-\037' | sed 's/^/   | /'
     fi
 }
 
