@@ -455,6 +455,7 @@ void app_free(struct app *app)
     if (app->mailbox) {
         mailbox_take(app->mailbox, app); /* late answers free their rounds */
         loop_run(app->loop);
+        app_end_rounds(app); /* a front may have ended with the question unread */
     }
     free_events(app);
     if (app->tap) {

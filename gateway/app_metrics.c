@@ -7,6 +7,8 @@ enum { ROUND_LIMIT_US = 1000 * 1000 };
 /* One question to all fronts. Kept until the last answer has come, however late: the answer names it. */
 struct app_round {
     struct app *app;
+    struct app_round *next;
+    struct app_round **link;
     struct app_question question; /* answer NULL: nobody waits any more */
     struct metrics sum;
     size_t outstanding;
@@ -17,7 +19,14 @@ struct app_round {
 
 static void on_free(void *arg)
 {
-    free(arg);
+    struct app_round *r = arg;
+    loop_unpost(r->app->loop, &r->free);
+    loop_timer_clear(r->app->loop, &r->limit);
+    *r->link = r->next;
+    if (r->next) {
+        r->next->link = r->link;
+    }
+    free(r);
 }
 
 static void conclude(struct app_round *r)
@@ -59,6 +68,12 @@ struct app_round *app_ask_metrics(struct app *app, const struct app_question *qu
     r->app = app;
     r->question = *question;
     r->outstanding = app->front_count;
+    r->next = app->rounds;
+    r->link = &app->rounds;
+    if (r->next) {
+        r->next->link = &r->next;
+    }
+    app->rounds = r;
     loop_timer_init(&r->limit, on_limit, r);
     loop_task_init(&r->free, on_free, r);
     loop_timer_set(app->loop, &r->limit, ROUND_LIMIT_US);
@@ -71,4 +86,11 @@ struct app_round *app_ask_metrics(struct app *app, const struct app_question *qu
 void app_forget_metrics(struct app_round *round)
 {
     round->question.answer = NULL;
+}
+
+void app_end_rounds(struct app *app)
+{
+    while (app->rounds) {
+        on_free(app->rounds);
+    }
 }

@@ -27,6 +27,7 @@ struct app {
     struct server admin; /* settings NULL: no admin listener */
     bool has_admin;
     struct log_tap *tap;
+    struct app_round *rounds; /* questions to the fronts that are under way */
     struct loop_timer drain_limit;
     bool draining;
     int64_t certificate_expiry_s; /* 0: no TLS */
@@ -35,6 +36,8 @@ struct app {
     double start_wall_seconds;
 };
 
+/* What no front will answer any more, at the end. */
+void app_end_rounds(struct app *app);
 void app_describe_process(const struct app *app, struct metrics_process *out);
 
 #endif

@@ -82,6 +82,16 @@ static void cross_addresses(struct config *c, const struct draft *draft,
     }
 }
 
+/* Without keys a request with an Origin is refused whatever stands here. */
+static void cross_cors(const struct config *c, const struct draft *draft,
+                       struct config_faults *faults)
+{
+    if (c->cors[0] && !config_node_member(draft->root, "keys")) {
+        config_fault(faults, place(draft, "cors"), "cors",
+                     "without keys no web page is served: list keys, or leave cors out");
+    }
+}
+
 static void cross_admin_token(struct config *c, const struct draft *draft,
                               const char *(*getenv_fn)(const char *name),
                               struct config_faults *faults)
@@ -227,6 +237,7 @@ void config_cross_server(struct config *config, const struct draft *draft,
     }
     config->compress_streams = draft->compress == DRAFT_COMPRESS_STREAMS;
     cross_addresses(config, draft, faults);
+    cross_cors(config, draft, faults);
     cross_admin_token(config, draft, getenv_fn, faults);
     cross_files(config, draft, faults);
     cross_keys(config, draft, getenv_fn, faults);

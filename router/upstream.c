@@ -10,6 +10,7 @@ enum {
     /* A longer Retry-After is not waited for when another model stands by. */
     PATIENCE_WITH_FALLBACK_US = 5 * 1000 * 1000,
     PATIENCE_US = 60 * 1000 * 1000,
+    BREAKER_PATIENCE_US = 2 * 1000 * 1000,
     RETRY_SOON_US = 1000 * 1000, /* what we tell a client when our own queue is full */
 };
 
@@ -135,8 +136,10 @@ static void refuse(struct upstream_call *c, enum end_reason reason, const char *
                         .code = end_reason_text(reason),
                         .retry_after_us = retry_us};
     /* A full queue is not asked again: the waiting was the retry. An upstream that is left alone is
-     * worth waiting for only where no other model stands by. */
-    bool wait = reason == END_BREAKER_OPEN && !c->model->fallback;
+     * worth a short wait, and only where no other model stands by; a client that is told at once when
+     * to come again is better off than one that hangs. */
+    bool wait = reason == END_BREAKER_OPEN && !c->model->fallback &&
+                retry_us <= BREAKER_PATIENCE_US;
     c->tries++;
     after_failure(c, &f, wait ? ATTEMPT_RETRY : ATTEMPT_FALLBACK);
 }

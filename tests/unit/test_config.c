@@ -92,6 +92,7 @@ static void server_values(void **state)
              "           send: 5s, request: \"6s\"}\n"
              "heartbeat: {first: 7s, every: 8s}\n"
              "drain: 0s\n"
+             "keys: [{name: web, token_env: SECRET}]\n"
              "cors: [\"https://a.example\", \"http://b:1\"]\n"
              "compress: streams\n"
              "log: {level: warn, file: t.log, access: false}\n");

@@ -127,6 +127,8 @@ static void faults_of_types(void **state)
          "t.yaml:5:14: log.level: expected debug, info, warn or error, found \"loud\"\n"},
         {GOOD "compress: off\n",
          "t.yaml:5:11: compress: expected json or streams, found \"off\"\n"},
+        {GOOD "cors: [\"https://a.example\"]\n",
+         "t.yaml:5:7: cors: without keys no web page is served: list keys, or leave cors out\n"},
         {GOOD "cors: https://a.example\n",
          "t.yaml:5:7: cors: expected a list of origins, found \"https://a.example\"\n"},
         {GOOD "cors: []\n", "t.yaml:5:7: cors: expected 1 to 256 items, found 0\n"},

@@ -287,6 +287,38 @@ static void an_open_breaker_goes_to_the_fallback(void **state)
     fixture_free(f);
 }
 
+static void an_open_breaker_without_fallback_is_waited_for_only_briefly(void **state)
+{
+    (void) state;
+    for (unsigned openings = 1; openings <= 3; openings++) {
+        struct fixture *f = fixture_make(2, ON_ABANDON_ABORT, false);
+        struct ledger_upstream *up = f->snapshot->catalog->upstreams[0].ledger;
+        struct ledger_asker other = {.class = LEDGER_LIVE, .mailbox = f->box};
+        struct ledger_ticket *ticket;
+        uint64_t retry;
+        for (unsigned i = 0; i < LEDGER_BREAKER_FAILURES + openings - 1; i++) {
+            if (i >= LEDGER_BREAKER_FAILURES) {
+                wait_us(f, 40u * S); /* open no longer: this one is the probe */
+            }
+            assert_int_equal(ledger_ask(f->ledger, up, &other, &ticket, &retry), LEDGER_GRANTED);
+            ledger_release(f->ledger, up, LEDGER_FAILED);
+        }
+        start(f, STREAM_REQUEST);
+        wait_us(f, 0);
+        if (openings == 1) { /* a second or so: waited for */
+            assert_string_equal(f->log, "");
+            wait_us(f, 2u * S);
+            assert_int_equal(f->transfer_count, 1);
+            answer_well(f);
+        } else if (openings == 3) { /* four seconds or so: told at once */
+            assert_string_equal(f->log, "end:breaker_open");
+            assert_int_equal(f->failure.status, 503);
+            assert_true(f->failure.retry_after_us >= 3u * S);
+        }
+        fixture_free(f);
+    }
+}
+
 static void a_cancel_stops_everything_and_gives_the_slot_back(void **state)
 {
     (void) state;
@@ -361,6 +393,7 @@ int main(void)
         cmocka_unit_test(no_slot_in_time_is_an_overload),
         cmocka_unit_test(the_deadline_ends_the_wait_for_a_slot),
         cmocka_unit_test(an_open_breaker_goes_to_the_fallback),
+        cmocka_unit_test(an_open_breaker_without_fallback_is_waited_for_only_briefly),
         cmocka_unit_test(a_cancel_stops_everything_and_gives_the_slot_back),
         cmocka_unit_test(a_cancel_during_the_backoff_stops_it),
         cmocka_unit_test(on_abandon_drain_lets_the_upstream_finish),
