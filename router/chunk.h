@@ -12,7 +12,8 @@ struct chunk {
     struct span_value id;
     struct span_value model;
     struct span_value usage; /* absent, null or an object */
-    struct span_value error; /* absent where the upstream sent null; of {"object": "error"} that word */
+    struct span_value
+        error; /* absent where the upstream sent null; of {"object": "error"} that word */
     struct span_value choices;
     bool has_choices; /* at least one element */
     /* First of content, reasoning, refusal, tool call or finish_reason with something in it: what the

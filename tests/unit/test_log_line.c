@@ -237,7 +237,8 @@ static void test_access_line(void **state)
         "key=\"app 1\" endpoint=chat model=auto task=default graph=0000000000abcdef status=200 "
         "stream=true reason=complete degraded=tools upstream=local upstream_model=llama "
         "upstream_status=200 upstream_id=up-1 upstream_detail=\"no route\" attempts=3 fallbacks=1 "
-        "calls=3 prompt_tokens=10 completion_tokens=60 usd=0.001250000 body_ms=0.100 route_ms=0.200 "
+        "calls=3 prompt_tokens=10 completion_tokens=60 usd=0.001250000 body_ms=0.100 "
+        "route_ms=0.200 "
         "slot_ms=0.300 first_byte_ms=400.000 first_content_ms=500.000 total_ms=2000.000 "
         "bytes_in=100 bytes_out=2000 heartbeats=1 pauses=2\n");
 }
