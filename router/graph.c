@@ -172,7 +172,7 @@ static void number_replicas(struct graph *g, const unsigned ranks[])
 
 static void measure(struct graph *g)
 {
-    unsigned depths[GRAPH_NODES_MAX];
+    unsigned depths[GRAPH_NODES_MAX] = {0}; /* the analyser does not see that count is at least 1 */
     unsigned equally_deep[GRAPH_NODES_MAX + 1] = {0};
     unsigned i;
 
