@@ -110,7 +110,9 @@ step 600 "i386 e2e" 'make_ FLAVOUR=i386 e2e E2E_JOBS=2 E2E="chat endpoints smugg
 
 step 900 "fuzz" 'make_ fuzz FUZZ_SECONDS=5'
 
-step 900 "e2e" 'make_ e2e'
+step 900 "e2e" 'make_ e2e E2E_JOBS=2 E2E="_1 _2 _3 _4 _5 _6 _7 _sim"'
+# What measures memory and delays has the machine for itself.
+step 900 "e2e load" 'make_ e2e E2E="_80 _81"'
 step 900 "e2e asan" 'make_ FLAVOUR=asan e2e E2E_JOBS=2'
 step 900 "e2e tsan" 'make_ FLAVOUR=tsan e2e E2E_JOBS=2 E2E="cancel slots life admin"'
 step 900 "official clients" 'make_ clients'
