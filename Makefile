@@ -29,11 +29,13 @@ CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan 
 ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket \
 	turns nodecall attempt reply_buffer upstream upstream_curl chunk chunk_error chunk_mend \
 	job sse_parse reqbody request request_unit \
-	graph_check graph_order textbuf cost \
+	graph_check graph_order graph_file graph_file_text graph_draw graph_layers graph_lanes canvas \
+	textbuf cost \
 	answer answer_boxed answer_choice answer_json answer_number answer_parts \
-	answer_search answer_tex answer_vote prompt prompt_load prompt_text
+	answer_search answer_tex answer_vote prompt prompt_load prompt_text \
+	classify classify_extract
 
-OPTIMIZER_MODULES :=
+OPTIMIZER_MODULES := classify_train
 
 # Everything of the gateway but main, so that tests can link it.
 GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog \
@@ -52,9 +54,10 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	ledger_threads turns nodecall attempt upstream upstream_curl chunk job sse_parse request \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
-	graph_check graph_order cost answer prompt
+	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
+	classify classify_train
 
-FUZZERS := http1 chunked sse chunk request span splice config ident gzip answer
+FUZZERS := http1 chunked sse chunk request span splice config ident gzip graph answer
 
 BENCHES := bench_ledger bench_span load upstream
 # What load consists of besides its main.
