@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* How many boxes are tried, from the last: each is looked through to its end, and a text can hold one
- * unfinished box behind the other. */
+/* How many boxes are tried, from the last: each is looked through to its end, and a text can hold
+ * one unfinished box behind the other. */
 enum { TRIES_MAX = 8 };
 
 /* The place of the brace that closes the one before `at`; 0: none. */

@@ -1,5 +1,5 @@
-/* Which letter of a multiple choice is stated. A reply may discuss all of them, restate the list, or
- * use the article "a" and the word "I": what is looked for is where an answer stands. */
+/* Which letter of a multiple choice is stated. A reply may discuss all of them, restate the list,
+ * or use the article "a" and the word "I": what is looked for is where an answer stands. */
 #include "router/answer_parts.h"
 
 #include <string.h>
@@ -61,8 +61,8 @@ static bool is_second(struct slice s, size_t at)
            (joint == 1 || !answer_is_word(s.p[joint - 2]));
 }
 
-/* Whether the letter at `at` is a word of its own and meant as a letter: "A good idea" begins with an
- * article, "I think" with a person, and "A or B" names two. */
+/* Whether the letter at `at` is a word of its own and meant as a letter: "A good idea" begins with
+ * an article, "I think" with a person, and "A or B" names two. */
 static bool is_lone(struct slice s, size_t at)
 {
     static const char *const reasons[] = {"because", "since", "as", "is", "for", "with", NULL};

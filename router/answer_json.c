@@ -1,4 +1,5 @@
-/* JSON in a reply, and its one spelling: no space, keys in order of their bytes, numbers by value. */
+/* JSON in a reply, and its one spelling: no space, keys in order of their bytes, numbers by
+ * value. */
 #include "router/answer_parts.h"
 
 #include <stdlib.h>

@@ -8,8 +8,8 @@ enum { REACH = 200 };
 
 /* ---- what is no number ---- */
 
-/* Behind a time, date, version or address that begins at `at`: digits joined twice by the same sign, or
- * once by a colon. 0: none. */
+/* Behind a time, date, version or address that begins at `at`: digits joined twice by the same
+ * sign, or once by a colon. 0: none. */
 static size_t skip_chain(struct slice s, size_t at)
 {
     size_t joints = 0;
@@ -114,8 +114,8 @@ static size_t line_end(struct slice s, size_t at)
     return end ? (size_t) (end - s.p) : s.n;
 }
 
-/* Behind "####", or behind "answer" and the "is", colon or sign that follows it on the line; 0: no such
- * place at `at`. */
+/* Behind "####", or behind "answer" and the "is", colon or sign that follows it on the line; 0: no
+ * such place at `at`. */
 static size_t skip_marker(struct slice s, size_t at, size_t limit)
 {
     if (answer_has_at(s, at, "####")) {

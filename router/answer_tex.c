@@ -1,5 +1,5 @@
-/* Light TeX to one spelling: what means the same in an answer is written the same. It is no typesetter:
- * what it does not know passes by its name. */
+/* Light TeX to one spelling: what means the same in an answer is written the same. It is no
+ * typesetter: what it does not know passes by its name. */
 #include "router/answer_parts.h"
 
 #include <string.h>

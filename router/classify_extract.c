@@ -123,7 +123,7 @@ void classify_extract(struct slice user_text, struct slice system_text,
     enum { END = CLASSIFY_USER_BYTES };
     struct counter c = {.out = out};
     out->count = 0;
-    if (user_text.n > 2 * END) {
+    if (user_text.n > (size_t) 2 * END) {
         count_text(&c, part(user_text, 0, END), 0);
         count_text(&c, part(user_text, user_text.n - END, END), 0);
     } else if (user_text.n > 0) {

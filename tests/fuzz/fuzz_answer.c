@@ -1,6 +1,6 @@
-/* Any text has an answer or none, of every kind, twice the same; a normal form is stable where it is
- * itself a text of the kind (numbers and JSON); with less room there is the same answer or none. The
- * first byte says how much room. */
+/* Any text has an answer or none, of every kind, twice the same; a normal form is stable where it
+ * is itself a text of the kind (numbers and JSON); with less room there is the same answer or none.
+ * The first byte says how much room. */
 #include "router/answer.h"
 
 #include <stdlib.h>

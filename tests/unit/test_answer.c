@@ -415,8 +415,8 @@ static void test_kind_names(void **state)
 
 /* ---- long texts ---- */
 
-/* Text made of one piece over and over, in time that a quadratic step would never keep: LONG squared
- * is a minute. */
+/* Text made of one piece over and over, in time that a quadratic step would never keep: LONG
+ * squared is a minute. */
 static void expect_fast(const char *piece)
 {
     struct env env = env_system();

@@ -51,7 +51,8 @@ static float likeness(const char *a_user, const char *a_system, const char *b_us
     return cosine;
 }
 
-/* "ab cd": words ab, cd; the pair; grams "_ab_", "ab_c", "b_cd", "_cd_" with a space at both ends. */
+/* "ab cd": words ab, cd; the pair; grams "_ab_", "ab_c", "b_cd", "_cd_" with a space at both
+ * ends. */
 static void test_features_of_two_words(void **state)
 {
     (void) state;
@@ -64,7 +65,8 @@ static void test_features_of_two_words(void **state)
     free(f);
 }
 
-/* "ab ab ab ab": word ab and gram "_ab_" four times, the pair and the two grams across three times. */
+/* "ab ab ab ab": word ab and gram "_ab_" four times, the pair and the two grams across three
+ * times. */
 static void test_counts_are_rooted(void **state)
 {
     (void) state;

@@ -13,8 +13,8 @@ enum { ARITHMETIC, CHOICE, STRINGS, KINDS, PROMPT_BYTES = 700, TRAINED = 60, TES
 
 /* ---- prompts from small grammars ---- */
 
-/* A grammar is a list of rules; a rule's name is one capital letter, its alternatives are separated by
- * '|', and in an alternative `<X>` stands for rule X and `#` for a number. */
+/* A grammar is a list of rules; a rule's name is one capital letter, its alternatives are separated
+ * by '|', and in an alternative `<X>` stands for rule X and `#` for a number. */
 struct rule {
     char name;
     const char *alternatives;
@@ -327,8 +327,9 @@ static void test_gradient(void **state)
     classify_model_unref(m);
 }
 
-/* Texts without features leave the biases: the same steps in double, by the textbook. With two classes
- * that take turns in some order, a step for each example moves both biases, one against the other. */
+/* Texts without features leave the biases: the same steps in double, by the textbook. With two
+ * classes that take turns in some order, a step for each example moves both biases, one against the
+ * other. */
 static void test_steps(void **state)
 {
     const struct classify_example examples[] = {

@@ -95,7 +95,7 @@ static void test_defaults(void **state)
             {"Besides the user's request you are given 2 candidate answers to it, written by other "
              "assistants. Some of them may be wrong, in part or altogether, even where they "
              "agree.\n" RULE "Work out your own answer to the request. Use what is right in the "
-                             "candidates, correct "
+             "candidates, correct "
              "what is wrong and add what is missing.\n"
              "Answer the user directly, in the language and the format that the request asks for. "
              "Do not mention the candidates.",
@@ -104,7 +104,7 @@ static void test_defaults(void **state)
             {"Besides the user's request you are given 2 candidate answers to it, written by other "
              "assistants. Some of them may be wrong, in part or altogether, even where they "
              "agree.\n" RULE "Check the candidates against the request and against each other, and "
-                             "merge what holds "
+             "merge what holds "
              "into one answer. Where they disagree, decide by the reasons and not by the number of "
              "votes. Keep the answer complete, consistent and no longer than it needs to be.\n"
              "Answer the user directly, in the language and the format that the request asks for. "
