@@ -87,9 +87,6 @@ size_t answer_number_at(struct slice s, size_t at, struct answer_number *out);
 void answer_number_put(struct answer_buffer *b, const struct answer_number *number);
 /* The whole text is one number, with or without sign. */
 bool answer_number_whole(struct slice s, struct answer_number *out);
-/* The first number from `from` that begins before `to`, and where it ends; signs, currency and what
- * is no number are seen to. 0: none. */
-size_t answer_number_next(struct slice s, size_t from, size_t to, struct answer_number *out);
 
 /* ---- kinds: false when the text holds none ---- */
 

@@ -85,7 +85,9 @@ static bool is_negative(struct slice s, size_t at)
     return !is_joined && !answer_is_digit(c) && c != ')' && c != ']' && c != '}' && c != '%';
 }
 
-size_t answer_number_next(struct slice s, size_t from, size_t to, struct answer_number *out)
+/* The first number from `from` that begins before `to`, and where it ends; signs, currency and what
+ * is no number are seen to. 0: none. */
+static size_t next_number(struct slice s, size_t from, size_t to, struct answer_number *out)
 {
     size_t at = from;
     while (at < to) {
@@ -146,7 +148,7 @@ static void follow_equation(struct slice s, size_t end, size_t limit, struct ans
         char c = s.p[end];
         struct answer_number next;
         if (answer_is_digit(c)) {
-            end = answer_number_next(s, end, end + 1, &next);
+            end = next_number(s, end, end + 1, &next);
             if (end == 0) {
                 return;
             }
@@ -182,7 +184,7 @@ static bool find_marked(struct slice s, struct answer_number *out)
         size_t limit = from + REACH < s.n ? from + REACH : s.n;
         size_t line = line_end(answer_sub(s, 0, limit), from);
         struct answer_number number;
-        size_t end = answer_number_next(s, from, line, &number);
+        size_t end = next_number(s, from, line, &number);
         if (end > 0) {
             follow_equation(s, end, line, &number);
             *out = number;
@@ -228,7 +230,7 @@ static size_t find_last(struct slice s, struct answer_number *out)
 {
     struct answer_number next;
     size_t last = 0, end = 0;
-    while ((end = answer_number_next(s, end, s.n, &next)) > 0) {
+    while ((end = next_number(s, end, s.n, &next)) > 0) {
         *out = next;
         last = end;
     }
