@@ -139,6 +139,7 @@ static enum err name_cycle(const struct graph_draft *d, uint32_t left, struct er
     uint32_t seen = 0;
     unsigned steps = 0;
     unsigned at = (unsigned) __builtin_ctz(left);
+    bool is_whole = false;
     int n;
 
     while ((seen >> at & 1) == 0) {
@@ -147,12 +148,15 @@ static enum err name_cycle(const struct graph_draft *d, uint32_t left, struct er
         at = (unsigned) __builtin_ctz(d->nodes[at].predecessors & left);
     }
     n = snprintf(text, sizeof(text), "%s", call(d, at).text);
-    do { /* down again, the way that answers would go */
-        steps--;
+    while (steps > 0 && !is_whole) { /* down again, the way that answers would go */
+        is_whole = walk[--steps] == at;
+        if ((size_t) n > sizeof(text) - sizeof(struct called) - 8) {
+            snprintf(text + n, sizeof(text) - (size_t) n, " -> …");
+            break;
+        }
         n += snprintf(text + n, sizeof(text) - (size_t) n, " -> %s", call(d, walk[steps]).text);
-    } while (walk[steps] != at && (size_t) n < sizeof(text) - sizeof(struct called) - 8);
-    return err_set(err, ERR_INPUT, "node %s: there is a cycle: %s%s", call(d, at).text, text,
-                   walk[steps] == at ? "" : " -> …");
+    }
+    return err_set(err, ERR_INPUT, "node %s: there is a cycle: %s", call(d, at).text, text);
 }
 
 static enum err check_ways(const struct graph_draft *d, struct errbuf *err)

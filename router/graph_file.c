@@ -85,7 +85,7 @@ struct place {
 static bool read_name(struct reading *r, const struct place *at, const json_t *value,
                       struct graph_node *node)
 {
-    struct slice name = SLICE_NONE;
+    struct slice name = SLICE_LIT("");
     unsigned i;
 
     if (json_is_string(value)) {

@@ -1,6 +1,6 @@
 #include "router/graph_layers.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "router/canvas.h"
@@ -164,8 +164,8 @@ static void place_set(struct layout *l, unsigned layer, unsigned begin, unsigned
 {
     int count = (int) (end - begin);
     double middle = l->wish[l->members[begin]];
-    int row = (int) (middle + 1000.0) - 1000 - (count - 1) / 2; /* towards the top */
-    bool has_gap = count % 2 == 0 && (double) (row + (count - 1) / 2) >= middle;
+    bool has_gap = count % 2 == 0 && floor(middle) >= middle;
+    int row = (int) floor(middle) - (count - 1) / 2;
     unsigned i;
 
     row -= has_gap;
