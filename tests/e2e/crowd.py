@@ -11,9 +11,9 @@ import socket
 import ssl
 import sys
 
-TICK_S = 0.02
+TICK_S = 0.002
 READ_BYTES = 1024
-EACH_TICK = 20  # readers and heads that move in a tick
+EACH_TICK = 2  # readers and heads that move in a tick: a thousand a second, and not in step
 
 
 def connect(context, port):
