@@ -10,7 +10,9 @@ static void set_limits(struct server *s)
     const struct config *c = s->settings->config;
     s->conn_limits = (struct conn_limits) {
         .high_bytes = c->limits.stream_buffer_bytes,
-        .low_bytes = c->limits.stream_buffer_bytes / 4,
+        /* Near the high mark: a slow reader is refilled by a quarter at a time, so that one of a
+         * thousand holds the loop for a fraction of a millisecond. */
+        .low_bytes = c->limits.stream_buffer_bytes / 4 * 3,
         .handshake_timeout_us = c->timeouts.handshake_us,
         .send_timeout_us = c->timeouts.send_us,
     };
