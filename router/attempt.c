@@ -593,7 +593,8 @@ static const struct transfer_events transfer_events = {on_head, on_body, on_end}
 
 static bool launch(struct attempt *a, const struct attempt_spec *spec)
 {
-    if (nodecall_output(spec->request, spec->model, &a->node_room, &a->nodecall) != ERR_NONE) {
+    if (nodecall_build(spec->request, spec->ask, spec->model, &a->node_room, &a->nodecall) !=
+        ERR_NONE) {
         return false;
     }
     uint64_t left_us = spec->deadline_us > a->start_us ? spec->deadline_us - a->start_us : 1;

@@ -14,6 +14,7 @@ struct attempt_spec {
     struct snapshot *snapshot;
     const struct model_def *model;
     const struct request *request;
+    const struct node_ask *ask; /* NULL: of a graph of one node; outlives the attempt's start */
     const char *const *headers;
     uint64_t deadline_us; /* absolute */
 };

@@ -104,8 +104,8 @@ static bool keep_pieces(const struct splice *edits, struct arena *room, struct n
     return true;
 }
 
-enum err nodecall_output(const struct request *r, const struct model_def *model, struct arena *room,
-                         struct nodecall *out)
+static enum err build_single(const struct request *r, const struct model_def *model,
+                             struct arena *room, struct nodecall *out)
 {
     struct splice edits;
     enum err rc;
@@ -127,4 +127,13 @@ enum err nodecall_output(const struct request *r, const struct model_def *model,
     out->path = path_of(r->endpoint);
     out->stream = r->is_stream;
     return ERR_NONE;
+}
+
+enum err nodecall_build(const struct request *r, const struct node_ask *ask,
+                        const struct model_def *model, struct arena *room, struct nodecall *out)
+{
+    if (ask != NULL) {
+        return ERR_USE; /* graphs of several nodes come with the job that runs them */
+    }
+    return build_single(r, model, room, out);
 }

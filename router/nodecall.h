@@ -1,5 +1,20 @@
 /* What a node is asked: the request's body with the members that a node needs otherwise. One table in
- * code, one test per row. */
+ * code, one test per row.
+ *
+ *                          output node                    every other node (a select, too)
+ *   model                  the upstream's id              the same
+ *   stream                 true                           true
+ *   stream_options         include_usage                  include_usage alone
+ *   temperature, top_p     the graph's, else as sent      the graph's, else the task's
+ *   penalties, logit_bias  as sent                        not sent
+ *   seed                   as sent                        the ask's
+ *   max_tokens             as sent, spelt for the model   the ask's cap, spelt for the model
+ *   response_format        as sent                        as sent if the text may be delivered verbatim
+ *   tools, tool_choice     as sent                        not sent
+ *   reasoning_effort       as sent                        as sent, as are the task's `pass:` members
+ *   all else               as sent                        not sent
+ *
+ * The output of a graph of one node is asked what the client asked, stream or not. */
 #ifndef ROUTER_NODECALL_H
 #define ROUTER_NODECALL_H
 
@@ -15,10 +30,29 @@ struct nodecall {
     bool stream;
 };
 
-/* The call of an output node that gets the client's request: `model` becomes the upstream's id; a
- * stream asks for usage; max_tokens is spelt as the model wants it; all else is the client's bytes.
- * Pieces point into the request's body and into `room`. ERR_NOMEM, ERR_LIMIT. */
-enum err nodecall_output(const struct request *r, const struct model_def *model, struct arena *room,
-                         struct nodecall *out) MUST_CHECK;
+/* What a graph of several nodes asks of one of them. Borrowed: outlives the call. */
+struct node_ask {
+    bool is_output;          /* llm or assistant, whose answer streams to the client */
+    bool is_deliverable;     /* not the output, but its text may be delivered verbatim */
+    double temperature;      /* NAN: the output gets the client's, another none */
+    double top_p;            /* as temperature */
+    uint32_t max_tokens;     /* of an inner node */
+    uint32_t seed;           /* of an inner node */
+    const char *const *pass; /* further members of the request, of an inner node; NULL: none */
+    struct slice
+        instruction; /* goes in front of the first system message's text, or, where there is none,
+                                 is one; into the user text, in front, for models with no_system; plain
+                                 text, empty: none */
+    struct slice frame; /* goes behind the last user message's text: its string, or one more text
+                                 part; plain text, empty: none */
+};
+
+/* The call of a node. `ask` NULL: of a graph of one node: `model` becomes the upstream's id; a stream asks
+ * for usage; max_tokens is spelt as the model wants it; all else is the client's bytes. Pieces point into
+ * the request's body and into `room`. ERR_NOMEM, ERR_LIMIT. ERR_INPUT: there is an ask with a frame, but
+ * no user message to hold it. */
+enum err nodecall_build(const struct request *r, const struct node_ask *ask,
+                        const struct model_def *model, struct arena *room,
+                        struct nodecall *out) MUST_CHECK;
 
 #endif

@@ -8,25 +8,9 @@
 #include "cache/base.h"
 #include "router/catalog.h"
 #include "router/graph.h"
+#include "router/task.h"
 
 struct ledger;
-
-enum { TASK_NAME_MAX = 63, TASK_ARMS_MAX = 8 };
-
-/* A graph with the share of the task's traffic that it gets. */
-struct arm {
-    const struct graph *graph;
-    double probability; /* of all arms of a task: 1 */
-};
-
-struct task {
-    const char *name;
-    const char *route_name;         /* as clients ask for it: auto/NAME */
-    struct arm arms[TASK_ARMS_MAX]; /* [0] is the champion */
-    size_t arm_count;
-    uint64_t deadline_us;
-    uint64_t experiment; /* salt of the arm's draw; changes with every experiment */
-};
 
 struct snapshot {
     unsigned refs; /* atomic; use the functions */

@@ -192,6 +192,7 @@ static void start_attempt(struct upstream_call *c)
         .snapshot = c->spec.snapshot,
         .model = c->model,
         .request = c->spec.request,
+        .ask = c->spec.ask,
         .headers = c->spec.headers,
         .deadline_us = c->spec.deadline_us,
     };

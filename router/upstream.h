@@ -46,6 +46,7 @@ struct upstream_spec {
     struct snapshot *snapshot; /* the call takes its own reference */
     const struct model_def *model;
     const struct request *request; /* outlives the call; its body is referenced by attempts */
+    const struct node_ask *ask;    /* NULL: of a graph of one node; outlives the call */
     const char *const *headers;  /* to pass on, "Name: value", NULL-terminated; outlive the call */
     struct retry_budget *budget; /* NULL: only the upstream's own `retries` */
     uint64_t deadline_us;        /* absolute, of the request */

@@ -64,7 +64,7 @@ static struct reqbody *ask(enum endpoint endpoint, struct reqbody *body,
         must(param == NULL && r.choices >= 1 && r.estimated_tokens <= UINT32_MAX);
         must(r.object.p[0] == '{' && r.object.p[r.object.n - 1] == '}');
         request_unit(&r, &key, 1, SLICE_NONE);
-        must(nodecall_output(&r, model, &room, &call) == ERR_NONE);
+        must(nodecall_build(&r, NULL, model, &room, &call) == ERR_NONE);
         must(call.stream == r.is_stream);
         if (is_ours) {
             must(slice_eq_text(r.model_name, model_id));

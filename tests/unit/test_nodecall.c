@@ -34,7 +34,7 @@ static struct nodecall make(enum endpoint endpoint, const char *json, const stru
     if (request_parse(&r, endpoint, body, &room, &param, &err) != ERR_NONE) {
         fail_msg("%s: %s", json, err.text);
     }
-    assert_int_equal(nodecall_output(&r, model, &room, &call), ERR_NONE);
+    assert_int_equal(nodecall_build(&r, NULL, model, &room, &call), ERR_NONE);
     for (i = 0; i < call.count; i++) {
         assert_true(length + call.pieces[i].n < sizeof(made));
         memcpy(made + length, call.pieces[i].p, call.pieces[i].n);

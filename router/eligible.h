@@ -1,0 +1,32 @@
+/* Which requests run through a graph, and which as one call: what a graph of several nodes cannot do
+ * honestly is done by one model, and the answer says so (x-sluice-degraded). Pure. */
+#ifndef ROUTER_ELIGIBLE_H
+#define ROUTER_ELIGIBLE_H
+
+#include "router/cost.h"
+#include "router/request_facts.h"
+#include "router/task.h"
+
+struct catalog;
+
+/* NULL: the graph runs. Else why it does not, the first of this order that holds, a static word:
+ *   completions    the request came through /v1/completions
+ *   tools          it carries tools and the task does not say `tools: graph`
+ *   last_message   its last message is not the user's: a tool's result, a prefill
+ *   choices        n > 1 and the output votes or selects
+ *   logprobs, audio    asked for, and the output votes or selects
+ *   capability     a node's model lacks one that the request needs (tools only for the output node)
+ *   context        estimated prompt, candidates and answer cap exceed a node's context
+ * A single-node graph always runs. */
+const char *eligible_reason(const struct request *r, const struct request_facts *facts,
+                            const struct task *task, const struct graph *graph);
+
+/* Who answers a request that runs as one call: the graph's output model if it has the capabilities and
+ * the context, else the best model that has them among those that chat within the task's `data`: most
+ * parameters, then cheaper, then first named. Where none has them the output model (of a vote: of its
+ * predecessor with the most parameters): it is not for us to refuse what its upstream may well do. */
+const struct model_def *eligible_model(const struct request *r, const struct request_facts *facts,
+                                       const struct task *task, const struct graph *graph,
+                                       const struct catalog *catalog);
+
+#endif
