@@ -26,7 +26,7 @@ O := $(BUILD)/$(FLAVOUR)
 CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan span_find \
 	span_text splice crypt record
 
-ROUTER_MODULES := model catalog graph snapshot route ledger ledger_keys breaker bucket \
+ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys breaker bucket \
 	turns nodecall attempt reply_buffer upstream upstream_curl chunk chunk_error chunk_mend \
 	job sse_parse reqbody request request_unit \
 	graph_check graph_order graph_file graph_file_text graph_draw graph_layers graph_lanes canvas \
@@ -268,7 +268,7 @@ valgrind:
 	@$(MAKE) --no-print-directory FLAVOUR=debug valgrind-run
 .PHONY: valgrind-run
 valgrind-run: $(UNIT)
-	@$(PYTHON) tests/run_units.py --jobs $(JOBS) --timeout 600 --wrap "valgrind -q --leak-check=full \
+	@UNIT_SLOW=1 $(PYTHON) tests/run_units.py --jobs $(JOBS) --timeout 600 --wrap "valgrind -q --leak-check=full \
 		--show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect \
 		--track-fds=no --error-exitcode=99" $(UNIT)
 

@@ -384,5 +384,7 @@ void reply_stream_abort(struct exchange *x, const struct failure *f)
     struct slice text = {(const char *) evbuffer_pullup(json, -1), evbuffer_get_length(json)};
     sse_write_event(x->reply.staging, &text, 1);
     evbuffer_free(json);
-    end_stream(x, SESSION_CLOSE);
+    /* Not closed at once: a client that has read the framing's end may have sent its next request on
+     * this connection already, and would see that one fail. */
+    end_stream(x, x->keep_alive ? SESSION_LINGER : SESSION_CLOSE);
 }

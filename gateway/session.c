@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum {
+    LINGER_US = 1000 * 1000,
     INPUT_CAP_BYTES = HTTP1_HEAD_MAX + CONN_SCRATCH_BYTES,
     PIPELINED_MAX_BYTES = 16 * 1024, /* more while busy is a flood */
     DISCARD_MAX_BYTES = 64 * 1024, /* a refused request's body is read up to here, else we close */
@@ -382,9 +383,12 @@ void session_exchange_over(struct session *s, enum session_next next)
     } else if (next == SESSION_CLOSE || s->server->draining) {
         session_close(s, s->server->draining ? CONN_SHUTDOWN : CONN_CLOSED_BY_US, false);
     } else {
+        uint64_t patience = s->server->settings->config->timeouts.keep_alive_us;
+        if (next == SESSION_LINGER && patience > LINGER_US) {
+            patience = LINGER_US;
+        }
         s->state = SESSION_HEAD;
-        loop_timer_set(s->server->loop, &s->timer,
-                       s->server->settings->config->timeouts.keep_alive_us);
+        loop_timer_set(s->server->loop, &s->timer, patience);
         run(s);
     }
 }

@@ -25,8 +25,9 @@ void session_abort_all(struct server *server);
 struct conn *session_conn(const struct session *s);
 
 /* The exchange is over. SESSION_CLOSE: its reply is whole and the last; SESSION_ABORT: it is not even
- * whole. Called from the loop's level. */
-enum session_next { SESSION_KEEP, SESSION_CLOSE, SESSION_ABORT };
+ * whole; SESSION_LINGER: its framing is whole though its stream failed: the connection closes unless the
+ * client asks again within a second. Called from the loop's level. */
+enum session_next { SESSION_KEEP, SESSION_LINGER, SESSION_CLOSE, SESSION_ABORT };
 void session_exchange_over(struct session *s, enum session_next next);
 
 #endif
