@@ -31,7 +31,10 @@
     X(END_MALFORMED, "upstream_malformed")      /* not the protocol we asked for */                \
     X(END_UPSTREAM_LIMIT, "upstream_too_large") /* passed a cap of ours */                         \
     X(END_UPSTREAM_STATUS, "upstream_status")   /* an honest HTTP or stream error */               \
-    X(END_SHUTDOWN, "shutdown")                 /* `drain` ran out */                              \
+    X(END_STRAGGLER, "straggler")               /* a node that others no longer waited for */      \
+    X(END_UNWANTED, "unwanted") /* a node whose answer could change nothing any more */            \
+    X(END_BUDGET, "budget")     /* a node that would have cost too much */                         \
+    X(END_SHUTDOWN, "shutdown") /* `drain` ran out */                                              \
     X(END_INTERNAL, "internal")
 
 enum end_reason {
@@ -110,6 +113,7 @@ struct record {
     struct call_record call;  /* the output node's */
     uint32_t calls;           /* of all nodes, attempts counted */
     struct token_usage usage; /* sum over nodes */
+    double usd;               /* sum over nodes */
 };
 
 #endif

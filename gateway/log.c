@@ -454,16 +454,38 @@ void log_write(struct log_tap *t, enum log_level level, const char *event, ...)
     tap_put(t, level, &line);
 }
 
+static void put_info(struct log_tap *t, struct log_line *line)
+{
+    log_line_end(line);
+    tap_put(t, LOG_INFO, line);
+}
+
+/* False: no line is wanted. */
+static bool begin_info(struct log_tap *t, struct log_line *line, const char *event)
+{
+    if (!atomic_load_explicit(&t->log->access, memory_order_relaxed)) {
+        return false;
+    }
+    log_line_begin(line, &t->clock, env_wall_us(loop_env(t->loop)), level_text(LOG_INFO), event);
+    return true;
+}
+
 void log_access(struct log_tap *t, const struct record *r)
 {
     struct log_line line;
 
-    if (!atomic_load_explicit(&t->log->access, memory_order_relaxed)) {
-        return;
+    if (begin_info(t, &line, "request")) {
+        log_line_record(&line, r);
+        put_info(t, &line);
     }
-    log_line_begin(&line, &t->clock, env_wall_us(loop_env(t->loop)), level_text(LOG_INFO),
-                   "request");
-    log_line_record(&line, r);
-    log_line_end(&line);
-    tap_put(t, LOG_INFO, &line);
+}
+
+void log_node_call(struct log_tap *t, const char *id, const struct call_record *c)
+{
+    struct log_line line;
+
+    if (begin_info(t, &line, "call")) {
+        log_line_call(&line, id, c);
+        put_info(t, &line);
+    }
 }

@@ -287,7 +287,7 @@ static void put_call(struct log_line *l, const struct record *r)
     if (r->usage.known) {
         log_line_u64(l, "prompt_tokens", r->usage.prompt);
         log_line_u64(l, "completion_tokens", r->usage.completion);
-        log_line_usd(l, "usd", call->usd);
+        log_line_usd(l, "usd", r->usd);
     }
 }
 
@@ -307,4 +307,29 @@ void log_line_record(struct log_line *l, const struct record *r)
     log_line_u64(l, "bytes_out", r->reply_bytes);
     log_line_u64(l, "heartbeats", r->heartbeats);
     log_line_u64(l, "pauses", r->pauses);
+}
+
+void log_line_call(struct log_line *l, const char *id, const struct call_record *c)
+{
+    word(l, "id", id);
+    log_line_u64(l, "node", c->node);
+    text_if(l, "upstream", c->upstream);
+    text_if(l, "upstream_model", c->model);
+    word(l, "reason", end_reason_text(c->reason));
+    if (c->status != 0) {
+        log_line_u64(l, "upstream_status", (uint64_t) c->status);
+    }
+    text_if(l, "upstream_id", c->upstream_id);
+    text_if(l, "upstream_detail", c->detail);
+    log_line_u64(l, "attempts", c->attempts);
+    log_line_u64(l, "fallbacks", c->fallbacks);
+    if (c->usage.known) {
+        log_line_u64(l, "prompt_tokens", c->usage.prompt);
+        log_line_u64(l, "completion_tokens", c->usage.completion);
+        log_line_usd(l, "usd", c->usd);
+    }
+    phase(l, "slot_ms", c->start_us, c->slot_us);
+    phase(l, "first_byte_ms", c->start_us, c->first_byte_us);
+    phase(l, "first_content_ms", c->start_us, c->first_content_us);
+    phase(l, "total_ms", c->start_us, c->end_us);
 }

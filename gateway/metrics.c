@@ -94,7 +94,7 @@ static void record_call(struct metrics *m, const struct record *r)
         m->tokens_prompt += r->usage.prompt;
         m->tokens_cached += r->usage.cached;
         m->tokens_completion += r->usage.completion;
-        m->usd += call->usd;
+        m->usd += r->usd;
     }
 }
 

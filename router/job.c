@@ -185,6 +185,7 @@ void job_report(const struct job *job, struct record *record)
     record->call.reason = job->call.reason == END_NONE ? job->reason : job->call.reason;
     record->calls = job->call.attempts;
     record->usage = job->call.usage;
+    record->usd = job->call.usd;
     if (job->plan.route.graph) {
         record->graph_id = job->plan.route.graph->id;
         record->propensity = (float) job->plan.route.propensity;

@@ -216,7 +216,7 @@ static void fill(struct record *r)
     r->call.status = 200;
     r->call.slot_us = 1000300;
     r->call.first_byte_us = 1400000;
-    r->call.usd = 0.00125;
+    r->usd = 0.00125;
     r->usage = (struct token_usage) {.known = true, .prompt = 10, .completion = 60};
 }
 
@@ -262,6 +262,37 @@ static void test_access_line_of_nothing(void **state)
                                 "bytes_in=0 bytes_out=0 heartbeats=0 pauses=0\n");
 }
 
+static void test_a_node_s_call(void **state)
+{
+    struct call_record c = {.node = 3,
+                            .model = "small",
+                            .upstream = "local",
+                            .upstream_id = "chatcmpl-7",
+                            .reason = END_STRAGGLER,
+                            .status = 200,
+                            .attempts = 2,
+                            .fallbacks = 1,
+                            .start_us = 1000,
+                            .slot_us = 1500,
+                            .first_byte_us = 2000,
+                            .end_us = 4250,
+                            .usage = {true, 10, 0, 4},
+                            .usd = 0.5};
+    static const char want[] =
+        "id=abc node=3 upstream=local upstream_model=small reason=straggler upstream_status=200 "
+        "upstream_id=chatcmpl-7 attempts=2 fallbacks=1 prompt_tokens=10 completion_tokens=4 "
+        "usd=0.500000000 slot_ms=0.500 first_byte_ms=1.000 total_ms=3.250\n";
+    struct log_line l;
+
+    (void) state;
+    begin(&l);
+    size_t head = l.length;
+    log_line_call(&l, "abc", &c);
+    log_line_end(&l);
+    l.text[l.length] = '\0';
+    assert_string_equal(l.text + head + 1, want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_full_line_keeps_whole_pairs),
         cmocka_unit_test(test_access_line),
         cmocka_unit_test(test_access_line_of_nothing),
+        cmocka_unit_test(test_a_node_s_call),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

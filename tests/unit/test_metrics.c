@@ -262,7 +262,7 @@ static struct record some_record(void)
     r.call.attempts = 4;
     r.call.fallbacks = 1;
     r.call.reason = END_COMPLETE;
-    r.call.usd = 0.25;
+    r.usd = 0.25;
     r.calls = 4;
     r.usage = (struct token_usage) {.known = true, .prompt = 10, .cached = 4, .completion = 60};
     r.request_bytes = 100;
