@@ -27,7 +27,8 @@ CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan 
 	span_text splice crypt record
 
 ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys breaker bucket \
-	turns nodecall attempt reply_buffer upstream upstream_curl chunk chunk_error chunk_mend \
+	turns nodecall attempt attempt_failure attempt_limits attempt_stream reply_buffer upstream \
+	upstream_curl chunk chunk_error chunk_mend \
 	job sse_parse reqbody request request_unit \
 	graph_check graph_order graph_file graph_file_text graph_draw graph_layers graph_lanes canvas \
 	textbuf cost \
@@ -50,8 +51,9 @@ SIM_MODULES := main api server http buf model ask answer arith hash reply schema
 	script faults player stats embeddings
 
 UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text \
-	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
-	ledger_threads turns nodecall attempt upstream upstream_curl chunk job sse_parse request \
+	splice crypt record model catalog task graph snapshot route ledger ledger_breaker ledger_keys \
+	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
+	upstream_curl chunk job sse_parse request \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
