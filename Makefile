@@ -51,7 +51,7 @@ SIM_MODULES := main api server http buf model ask answer arith hash reply schema
 	script faults player stats embeddings
 
 UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text \
-	splice crypt record model catalog task graph snapshot route ledger ledger_breaker ledger_keys \
+	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
 	upstream_curl chunk job sse_parse request \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
