@@ -34,7 +34,8 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 	textbuf cost \
 	answer answer_boxed answer_choice answer_json answer_number answer_parts \
 	answer_search answer_tex answer_vote prompt prompt_load prompt_text \
-	classify classify_extract
+	classify classify_extract \
+	dag
 
 OPTIMIZER_MODULES := classify_train
 
@@ -57,7 +58,8 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
-	classify classify_train
+	classify classify_train \
+	dag
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip graph answer
 
