@@ -38,11 +38,16 @@ static void clear(struct catalog_name **names)
 
 void catalog_free(struct catalog *c)
 {
+    size_t i;
+
     if (c == NULL) {
         return;
     }
     clear(&c->model_names);
     clear(&c->alias_names);
+    for (i = 0; i < c->graph_count; i++) {
+        graph_free(c->graphs[i].graph);
+    }
     arena_fini(&c->arena);
     free(c);
 }
@@ -94,4 +99,16 @@ const char *catalog_alias(const struct catalog *c, struct slice name)
     const struct catalog_name *found = find(c->alias_names, name);
 
     return found != NULL ? found->target : NULL;
+}
+
+const struct catalog_graph *catalog_graph(const struct catalog *c, struct slice name)
+{
+    size_t i;
+
+    for (i = 0; i < c->graph_count; i++) {
+        if (c->graphs[i].name != NULL && slice_eq_text(name, c->graphs[i].name)) {
+            return &c->graphs[i];
+        }
+    }
+    return NULL;
 }

@@ -61,6 +61,12 @@ struct model_def {
     size_t index; /* in the catalog */
 };
 
+/* One that only makes embeddings cannot. */
+static inline bool model_can_chat(const struct model_def *m)
+{
+    return m->capabilities != CAPABILITY_EMBEDDINGS;
+}
+
 /* Dollars for one call's tokens. Cached prompt tokens are charged at their own price. */
 struct token_usage;
 double model_usd(const struct model_def *m, const struct token_usage *usage);

@@ -1,8 +1,11 @@
 #include "router/snapshot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "router/ledger.h"
+
+#define NO_ROOM "the configuration needs more memory than there is for it"
 
 static void register_upstreams(struct catalog *catalog, struct ledger *ledger)
 {
@@ -15,52 +18,88 @@ static void register_upstreams(struct catalog *catalog, struct ledger *ledger)
     }
 }
 
-static bool can_chat(const struct model_def *m)
-{
-    return m->capabilities != CAPABILITY_EMBEDDINGS;
-}
+/* ---- tasks ---- */
 
-static bool is_better(const struct model_def *a, const struct model_def *b)
+/* The upstreams that a graph's calls may reach, in the order of its nodes. */
+static const struct upstream_def *const *reach(struct arena *arena, size_t upstream_count,
+                                               const struct graph *g)
 {
-    if (a->params != b->params) {
-        return a->params > b->params;
+    const struct upstream_def **list = arena_array(arena, upstream_count + 1, sizeof(*list));
+    const struct upstream_def *next;
+    size_t n = 0;
+
+    while (list != NULL && (next = task_stranger(list, g)) != NULL) {
+        list[n++] = next;
     }
-    return a->usd_per_mtok_input + a->usd_per_mtok_output <
-           b->usd_per_mtok_input + b->usd_per_mtok_output;
+    return list;
 }
 
-/* NULL: no model can chat. */
-static const struct model_def *first_champion(const struct catalog *catalog)
+static void complete_task(struct snapshot *s, struct task *task, uint64_t deadline_us)
 {
-    const struct model_def *best = NULL;
-    size_t i;
+    struct catalog *c = s->catalog;
 
-    for (i = 0; i < catalog->model_count; i++) {
-        const struct model_def *m = &catalog->models[i];
+    if (task->deadline_us == 0) {
+        task->deadline_us = deadline_us;
+    }
+    if (task->arm_count == 0) {
+        const struct model_def *best = task_best_model(c, &task->budget, task->data);
 
-        if (can_chat(m) && (best == NULL || is_better(m, best))) {
-            best = m;
+        if (best != NULL) {
+            task->arms[0] = (struct arm) {s->graphs[best->index], 1.0};
+            task->arm_count = 1;
         }
     }
-    return best;
-}
-
-static void make_default_task(struct snapshot *s, uint64_t deadline_us)
-{
-    const struct model_def *champion = first_champion(s->catalog);
-    struct task *task;
-
-    s->tasks = x_array(1, sizeof(*s->tasks));
-    s->task_count = 1;
-    task = &s->tasks[0];
-    task->name = "default";
-    task->route_name = "auto/default";
-    task->deadline_us = deadline_us;
-    if (champion != NULL) {
-        task->arms[0] = (struct arm) {s->graphs[champion->index], 1.0};
-        task->arm_count = 1;
+    if (task->data == NULL && task->arm_count > 0) {
+        task->data = reach(&c->arena, c->upstream_count, task->arms[0].graph);
     }
 }
+
+static bool has_rule(const struct task *task)
+{
+    return task->match.rules != 0 || (task->match.any != NULL && task->match.any[0] != NULL);
+}
+
+static bool is_default(const struct task *task)
+{
+    return strcmp(task->name, "default") == 0;
+}
+
+static struct task plain_default(void)
+{
+    return (struct task) {.name = "default",
+                          .route_name = "auto/default",
+                          .match = {.header = "default"},
+                          .budget = {(double) NAN, (double) NAN, (double) NAN},
+                          .node_tokens = TASK_NODE_TOKENS,
+                          .answer = ANSWER_AUTO,
+                          .prompts = prompt_defaults()};
+}
+
+/* `default` goes in front; what is looked at in order stays in that of the file. */
+static void make_tasks(struct snapshot *s, uint64_t deadline_us)
+{
+    const struct catalog *c = s->catalog;
+    size_t i;
+
+    s->tasks = x_array(c->task_count + 1, sizeof(*s->tasks));
+    s->by_rule = x_array(c->task_count + 1, sizeof(*s->by_rule));
+    s->tasks[0] = plain_default();
+    s->task_count = 1;
+    for (i = 0; i < c->task_count; i++) {
+        struct task *task = is_default(&c->tasks[i]) ? &s->tasks[0] : &s->tasks[s->task_count++];
+
+        *task = c->tasks[i];
+        if (has_rule(task)) {
+            s->by_rule[s->by_rule_count++] = task;
+            s->has_texts = s->has_texts || task->match.any != NULL;
+        }
+    }
+    for (i = 0; i < s->task_count; i++) {
+        complete_task(s, &s->tasks[i], deadline_us);
+    }
+}
+
+/* ---- life ---- */
 
 struct snapshot *snapshot_new(struct catalog *catalog, struct ledger *ledger, uint64_t deadline_us,
                               uint64_t number, struct errbuf *err)
@@ -69,7 +108,7 @@ struct snapshot *snapshot_new(struct catalog *catalog, struct ledger *ledger, ui
     size_t i;
 
     if (arena_is_sour(&catalog->arena)) {
-        err_set(err, ERR_NOMEM, "the configuration needs more memory than there is for it");
+        err_set(err, ERR_NOMEM, NO_ROOM);
         catalog_free(catalog);
         return NULL;
     }
@@ -82,9 +121,27 @@ struct snapshot *snapshot_new(struct catalog *catalog, struct ledger *ledger, ui
     for (i = 0; i < catalog->model_count; i++) {
         s->graphs[i] = graph_new_single(&catalog->models[i]);
     }
-    make_default_task(s, deadline_us);
+    make_tasks(s, deadline_us);
+    if (arena_is_sour(&catalog->arena)) {
+        err_set(err, ERR_NOMEM, NO_ROOM);
+        snapshot_unref(s);
+        return NULL;
+    }
     register_upstreams(catalog, ledger);
     return s;
+}
+
+void snapshot_classify_by(struct snapshot *s, struct classify_model *model,
+                          const char *const names[])
+{
+    unsigned k;
+
+    s->classifier = classify_model_ref(model);
+    for (k = 0; k < model->classes; k++) {
+        const struct task *task = snapshot_task(s, slice_of(names[k]));
+
+        s->task_of_class[k] = task != NULL ? (unsigned) (task - s->tasks) : 0;
+    }
 }
 
 /* A new reference is made from one that is held, so nothing needs to be ordered by it. */
@@ -106,6 +163,8 @@ void snapshot_unref(struct snapshot *s)
     }
     free(s->graphs);
     free(s->tasks);
+    free(s->by_rule);
+    classify_model_unref(s->classifier);
     catalog_free(s->catalog);
     free(s);
 }
@@ -116,6 +175,18 @@ const struct task *snapshot_task(const struct snapshot *s, struct slice name)
 
     for (i = 0; i < s->task_count; i++) {
         if (slice_eq_text(name, s->tasks[i].name)) {
+            return &s->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+const struct task *snapshot_task_of_header(const struct snapshot *s, struct slice value)
+{
+    size_t i;
+
+    for (i = 0; i < s->task_count; i++) {
+        if (slice_eq_text(value, s->tasks[i].match.header)) {
             return &s->tasks[i];
         }
     }

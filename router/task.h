@@ -4,8 +4,11 @@
 #define ROUTER_TASK_H
 
 #include "router/answer.h"
+#include "router/cost.h"
 #include "router/graph.h"
 #include "router/prompt.h"
+
+struct catalog;
 
 enum { TASK_NAME_MAX = 63, TASK_ARMS_MAX = 8, TASK_NODE_TOKENS = 2048 };
 
@@ -26,8 +29,9 @@ enum task_rule {
 struct task_match {
     const char *header; /* value of x-sluice-task that names it */
     unsigned rules;     /* of enum task_rule */
-    const char *const
-        *any; /* texts in the last user message, ASCII case ignored; NULL-terminated or NULL */
+    /* Texts in the last user message, ASCII case ignored: these are in lower case. NULL-terminated or
+     * NULL. */
+    const char *const *any;
 };
 
 /* What one request may cost; NAN where there is no such limit. */
@@ -57,5 +61,27 @@ struct task {
         *pass; /* further members that inner nodes are sent; NULL-terminated or NULL */
     const struct prompt_set *prompts; /* its own templates or the defaults */
 };
+
+/* What costs are reckoned with until a task's real tokens are known: 500 of the prompt, 500 of an
+ * answer. */
+struct cost_tokens task_tokens(void);
+
+/* The first upstream that the graph's calls, their models' fallbacks included, may reach and that is
+ * not in the NULL-terminated list; NULL: all are in it. */
+const struct upstream_def *task_stranger(const struct upstream_def *const *data,
+                                         const struct graph *g);
+
+/* The first limit of the budget that the graph passes with the tokens above: "flops" or "usd", with
+ * what it costs and what it may; NULL: none. A cost that is not known passes none, and of seconds
+ * nothing is known before measurements. */
+const char *task_excess(const struct task_budget *budget, const struct graph *g, double *cost,
+                        double *limit);
+
+/* The model that answers a task alone: of those that chat, whose cost is within the budget and which,
+ * their fallbacks included, stay within `data` (NULL: anywhere), the one with the most parameters, then
+ * the cheaper, then the first named. NULL: there is none. */
+const struct model_def *task_best_model(const struct catalog *catalog,
+                                        const struct task_budget *budget,
+                                        const struct upstream_def *const *data);
 
 #endif
