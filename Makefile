@@ -48,8 +48,11 @@ GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog \
 	http1_chunked session auth routes reply api api_models exchange sse_write gzip ident admin \
 	metrics log log_line metrics_write
 
-SIM_MODULES := main api server http buf model ask answer arith hash reply schema tools \
+SIM_MODULES := main api server http buf model ask answer arith reply schema tools \
 	script faults player stats embeddings
+
+# What also runs in process, without the server.
+SIM_LAW_MODULES := hash law law_models law_states law_vote law_graph law_exact
 
 UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text \
 	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
@@ -58,7 +61,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
-	classify classify_train \
+	classify classify_train sim_law \
 	dag
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip graph answer
@@ -72,7 +75,8 @@ ROUTER_SRC := $(ROUTER_MODULES:%=router/%.c)
 OPTIMIZER_SRC := $(OPTIMIZER_MODULES:%=optimizer/%.c)
 GATEWAY_SRC := $(GATEWAY_MODULES:%=gateway/%.c)
 MAIN_SRC := gateway/main.c
-SIM_SRC := $(SIM_MODULES:%=tests/sim/%.c)
+SIM_LAW_SRC := $(SIM_LAW_MODULES:%=tests/sim/%.c)
+SIM_SRC := $(SIM_MODULES:%=tests/sim/%.c) $(SIM_LAW_SRC)
 UNIT_SRC := $(UNIT_TESTS:%=tests/unit/test_%.c)
 FUZZ_SRC := $(FUZZERS:%=tests/fuzz/fuzz_%.c)
 BENCH_SRC := $(BENCHES:%=tests/bench/%.c)
@@ -210,6 +214,7 @@ $(O)/sim: $(call obj,$(SIM_SRC)) $(LIB_ROUTER) $(LIB_CACHE)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(filter $(O)/unit/test_sim_%,$(UNIT)): $(call obj,$(SIM_LAW_SRC))
 $(UNIT): $(O)/unit/%: $(O)/tests/unit/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD)
