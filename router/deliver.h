@@ -1,7 +1,8 @@
 /* Texts in the dialect's form that no upstream sent: the answer of a vote, a select or a rescue, and the
  * usage of a graph. Members `id` and `model` are empty strings for the sink to fill.
  *
- * Each function appends one JSON text to `out`: ERR_LIMIT, ERR_NOMEM as reply_buffer_add. */
+ * Each function appends one JSON text to `out`: ERR_LIMIT, ERR_NOMEM as reply_buffer_add; then nothing is
+ * appended. */
 #ifndef ROUTER_DELIVER_H
 #define ROUTER_DELIVER_H
 
@@ -18,7 +19,7 @@ enum err deliver_role(const struct delivery *d, struct reply_buffer *out) MUST_C
 enum err deliver_content(const struct delivery *d, struct reply_buffer *out) MUST_CHECK;
 enum err deliver_finish(const struct delivery *d, struct reply_buffer *out) MUST_CHECK;
 
-/* The whole reply of a JSON client; `usage_json`: the value of `usage`. */
+/* The whole reply of a JSON client; `usage_json`: the value of `usage`, empty: none. */
 enum err deliver_reply(const struct delivery *d, struct slice usage_json,
                        struct reply_buffer *out) MUST_CHECK;
 
@@ -30,7 +31,7 @@ struct graph_usage {
     unsigned calls;      /* over all nodes, from here on: attempts counted */
     uint64_t all_prompt;
     uint64_t all_completion;
-    double usd;
+    double usd; /* null in the text unless it is finite */
 };
 
 /* The value of `usage`: prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details.cached_tokens
