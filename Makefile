@@ -28,9 +28,9 @@ CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan 
 
 ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys breaker bucket \
 	collect deliver \
-	turns nodecall attempt attempt_failure attempt_limits attempt_stream reply_buffer upstream \
+	turns nodecall nodecall_inner nodecall_messages attempt attempt_failure attempt_limits attempt_stream reply_buffer upstream \
 	upstream_curl chunk chunk_error chunk_mend \
-	job sse_parse reqbody request request_unit \
+	job sse_parse reqbody request request_facts request_unit \
 	graph_check graph_order graph_file graph_file_text graph_draw graph_layers graph_lanes canvas \
 	textbuf cost \
 	answer answer_boxed answer_choice answer_json answer_number answer_parts \
@@ -59,7 +59,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	collect deliver \
 	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
-	upstream_curl chunk job sse_parse request \
+	upstream_curl chunk job sse_parse request request_facts \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \

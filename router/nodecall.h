@@ -5,6 +5,8 @@
  *   model                  the upstream's id              the same
  *   stream                 true                           true
  *   stream_options         include_usage                  include_usage alone
+ *   messages               as sent, with instruction      the same
+ *                          and frame
  *   temperature, top_p     the graph's, else as sent      the graph's, else the task's
  *   penalties, logit_bias  as sent                        not sent
  *   seed                   as sent                        the ask's
@@ -32,25 +34,28 @@ struct nodecall {
 
 /* What a graph of several nodes asks of one of them. Borrowed: outlives the call. */
 struct node_ask {
-    bool is_output;          /* llm or assistant, whose answer streams to the client */
-    bool is_deliverable;     /* not the output, but its text may be delivered verbatim */
-    double temperature;      /* NAN: the output gets the client's, another none */
-    double top_p;            /* as temperature */
-    uint32_t max_tokens;     /* of an inner node */
-    uint32_t seed;           /* of an inner node */
-    const char *const *pass; /* further members of the request, of an inner node; NULL: none */
-    struct slice
-        instruction; /* goes in front of the first system message's text, or, where there is none,
-                                 is one; into the user text, in front, for models with no_system; plain
-                                 text, empty: none */
-    struct slice frame; /* goes behind the last user message's text: its string, or one more text
-                                 part; plain text, empty: none */
+    bool is_output;      /* llm or assistant, whose answer streams to the client */
+    bool is_deliverable; /* not the output, but its text may be delivered verbatim */
+    double temperature;  /* NAN: the output gets the client's, another none */
+    double top_p;        /* as temperature */
+    uint32_t max_tokens; /* of an inner node */
+    uint32_t seed;       /* of an inner node */
+    /* Further members of the request, of an inner node; NULL-terminated or NULL. Those that the table names
+     * are not sent twice. */
+    const char *const *pass;
+    /* Plain text in front of the first system message's text, or, where there is none, a message in front;
+     * for models with no_system in front of the last user message's text. Empty: none. */
+    struct slice instruction;
+    /* Plain text behind the last user message's text. Empty: none. Both go inside a string, or are one
+     * more text part of an array; an empty line separates them from what is there. */
+    struct slice frame;
 };
 
 /* The call of a node. `ask` NULL: of a graph of one node: `model` becomes the upstream's id; a stream asks
  * for usage; max_tokens is spelt as the model wants it; all else is the client's bytes. Pieces point into
- * the request's body and into `room`. ERR_NOMEM, ERR_LIMIT. ERR_INPUT: there is an ask with a frame, but
- * no user message to hold it. */
+ * the request's body and into `room`, which holds what is new: little more than the ask's two texts.
+ * ERR_NOMEM. ERR_INPUT: there is an ask whose frame, or whose instruction for a model with no_system, has
+ * no last user message with text or parts to go into. ERR_USE: an ask, but no chat request. */
 enum err nodecall_build(const struct request *r, const struct node_ask *ask,
                         const struct model_def *model, struct arena *room,
                         struct nodecall *out) MUST_CHECK;

@@ -25,6 +25,8 @@ enum {
 #define STRING (1u << SPAN_STRING)
 #define ARRAY (1u << SPAN_ARRAY)
 #define OBJECT (1u << SPAN_OBJECT)
+/* The upstream's to judge; named here because we may write it, so it must not stand twice. */
+#define ANYTHING (BOOL | NUMBER | STRING | ARRAY | OBJECT)
 
 struct member {
     const char *name;
@@ -48,6 +50,14 @@ static const struct member members[] = {
     {"max_tokens", GENERATING, NUMBER, false, "a number or null", AT(max_tokens)},
     {"max_completion_tokens", CHAT, NUMBER, false, "a number or null", AT(max_completion_tokens)},
     {"n", GENERATING, NUMBER, false, "a whole number from 1 to 128, or null", AT(n)},
+    {"temperature", CHAT, ANYTHING, false, "", AT(temperature)},
+    {"top_p", CHAT, ANYTHING, false, "", AT(top_p)},
+    {"response_format", CHAT, ANYTHING, false, "", AT(response_format)},
+    {"reasoning_effort", CHAT, ANYTHING, false, "", AT(reasoning_effort)},
+    {"logprobs", CHAT, ANYTHING, false, "", AT(logprobs)},
+    {"functions", CHAT, ANYTHING, false, "", AT(functions)},
+    {"modalities", CHAT, ANYTHING, false, "", AT(modalities)},
+    {"audio", CHAT, ANYTHING, false, "", AT(audio)},
     {"tools", CHAT, ARRAY | NULLABLE, false, "an array or null", AT(tools)},
     {"user", ALL, STRING | NULLABLE, false, "a string or null", AT(user)},
     {"safety_identifier", ALL, STRING | NULLABLE, false, "a string or null", AT(safety_identifier)},
@@ -285,19 +295,18 @@ static size_t data_url_bytes(struct slice text)
 }
 
 /* Saturates at 32 bits: a bucket has no use for more, and debts stay payable. */
-static uint64_t estimate(const struct request *r, uint64_t answer)
+static void estimate(struct request *r, uint64_t answer)
 {
     const struct span_value *prompt = r->endpoint == ENDPOINT_CHAT ? &r->messages : &r->input;
-    uint64_t tokens = (prompt->text.n - data_url_bytes(prompt->text)) / BYTES_PER_TOKEN + 1;
+    uint64_t tokens;
 
-    tokens += r->tools.text.n / BYTES_PER_TOKEN;
-    if (r->endpoint == ENDPOINT_EMBEDDINGS) {
-        answer = 0;
+    r->prompt_tokens = (prompt->text.n - data_url_bytes(prompt->text)) / BYTES_PER_TOKEN + 1;
+    r->tools_tokens = r->tools.text.n / BYTES_PER_TOKEN;
+    if (r->endpoint != ENDPOINT_EMBEDDINGS) {
+        r->answer_tokens = answer < UINT32_MAX ? answer : UINT32_MAX;
     }
-    if (answer > UINT32_MAX / r->choices || tokens + answer * r->choices > UINT32_MAX) {
-        return UINT32_MAX;
-    }
-    return tokens + answer * r->choices;
+    tokens = r->prompt_tokens + r->tools_tokens + r->answer_tokens * r->choices;
+    r->estimated_tokens = tokens < UINT32_MAX ? tokens : UINT32_MAX;
 }
 
 /* One step for each member that needs more than its type; stops at the first fault. */
@@ -329,7 +338,7 @@ static enum err read_values(struct request *r, struct arena *room, const char **
     read_answer_cap(&r->max_completion_tokens, &answer);
     if (rc == ERR_NONE) {
         *param = NULL;
-        r->estimated_tokens = estimate(r, answer);
+        estimate(r, answer);
     }
     return rc;
 }

@@ -41,6 +41,14 @@ struct request {
     struct span_value max_tokens;
     struct span_value max_completion_tokens;
     struct span_value n;
+    struct span_value temperature; /* from here to `audio`: chat, of any type */
+    struct span_value top_p;
+    struct span_value response_format;
+    struct span_value reasoning_effort;
+    struct span_value logprobs;
+    struct span_value functions;
+    struct span_value modalities;
+    struct span_value audio;
     struct span_value tools;
     struct span_value user;
     struct span_value safety_identifier;
@@ -50,9 +58,12 @@ struct request {
     bool is_stream;
     bool wants_usage; /* stream_options.include_usage */
     uint64_t choices; /* n; 1 when absent */
-    uint64_t
-        estimated_tokens; /* prompt by length, plus the answer's cap or a default for each choice;
-                                  ~4 bytes a token, the bytes of data: URLs left out; at most 2^32-1 */
+
+    /* Estimates of ~4 bytes a token. */
+    uint64_t prompt_tokens;    /* messages or input, the bytes of data: URLs left out */
+    uint64_t tools_tokens;     /* of `tools`, which are part of the upstream's prompt */
+    uint64_t answer_tokens;    /* of one choice: its cap or a default; at most 2^32-1 */
+    uint64_t estimated_tokens; /* prompt, tools and the answers of all choices; at most 2^32-1 */
 };
 
 struct arena;

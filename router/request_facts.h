@@ -23,13 +23,17 @@ struct request_facts {
     bool has_tools;                 /* `tools` or `functions` that are not empty */
     bool has_json_schema;           /* response_format json_schema or json_object */
     bool has_images;                /* in any message */
-    bool has_audio;                 /* in any message, or asked for (modalities, audio) */
+    bool has_audio;                 /* in any message */
+    bool wants_audio;               /* asked for: modalities, audio */
     bool has_logprobs;
     bool has_code; /* ``` in the last user message */
 };
 
 /* Of a chat request; of any other all is absent and false. */
 void request_facts(const struct request *r, struct request_facts *out);
+
+/* Of a message's member `role`. NONE: it is no string. */
+enum request_role request_role_of(const struct span_value *role);
 
 /* The text of a message's content, decoded: the string, or its text parts with a line feed between them.
  * Of a text longer than max_bytes its beginning and its end, half each, cut between characters. Lives in

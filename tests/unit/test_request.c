@@ -128,6 +128,34 @@ static void test_nulls_are_defaults(void **state)
     done(&p);
 }
 
+/* What the upstream judges, and we look at or write. */
+static void test_members_of_any_type(void **state)
+{
+    static const char json[] =
+        "{\"model\":\"m\",\"temperature\":\"hot\",\"top_p\":null,\"response_format\":7,"
+        "\"reasoning_effort\":[1],\"logprobs\":true,\"functions\":{},\"modalities\":false,"
+        "\"audio\":1e2," HELLO "}";
+    struct parsed p;
+
+    (void) state;
+    good(&p, ENDPOINT_CHAT, json);
+    assert_slice(p.r.temperature.text, "\"hot\"");
+    assert_int_equal(p.r.top_p.type, SPAN_NULL);
+    assert_slice(p.r.response_format.text, "7");
+    assert_slice(p.r.reasoning_effort.member, "\"reasoning_effort\":[1]");
+    assert_int_equal(p.r.logprobs.type, SPAN_TRUE);
+    assert_slice(p.r.functions.text, "{}");
+    assert_int_equal(p.r.modalities.type, SPAN_FALSE);
+    assert_slice(p.r.audio.text, "1e2");
+    done(&p);
+    bad(ENDPOINT_CHAT, "{\"model\":\"m\",\"temperature\":1,\"temp\\u0065rature\":2," HELLO "}",
+        NULL, "duplicate");
+    good(&p, ENDPOINT_COMPLETIONS,
+         "{\"model\":\"m\",\"prompt\":\"\",\"temperature\":1,\"temperature\":2}");
+    assert_int_equal(p.r.temperature.type, SPAN_ABSENT);
+    done(&p);
+}
+
 static void test_other_endpoints(void **state)
 {
     struct parsed p;
@@ -320,6 +348,26 @@ static void test_estimate(void **state)
     assert_int_equal(picture, plain + (5 + 128 + 3) / 4 - 1);
 }
 
+/* The estimate's parts by themselves. */
+static void test_estimated_parts(void **state)
+{
+    struct parsed p;
+
+    (void) state;
+    good(&p, ENDPOINT_CHAT, WITH("\"n\":3,\"max_tokens\":10,\"tools\":[\"" A64 "\"]"));
+    assert_int_equal(p.r.prompt_tokens, (sizeof(HELLO) - sizeof("\"messages\":")) / 4 + 1);
+    assert_int_equal(p.r.tools_tokens, (64 + 4) / 4);
+    assert_int_equal(p.r.answer_tokens, 10);
+    done(&p);
+    good(&p, ENDPOINT_CHAT, WITH("\"max_tokens\":18446744073709551615"));
+    assert_true(p.r.answer_tokens == UINT32_MAX);
+    done(&p);
+    good(&p, ENDPOINT_EMBEDDINGS, "{\"model\":\"m\",\"input\":\"" A64 "\"}");
+    assert_int_equal(p.r.prompt_tokens, 66 / 4 + 1);
+    assert_int_equal(p.r.answer_tokens, 0);
+    done(&p);
+}
+
 static void test_bodies(void **state)
 {
     struct reqbody *b = reqbody_new(3);
@@ -459,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chat),
         cmocka_unit_test(test_nulls_are_defaults),
+        cmocka_unit_test(test_members_of_any_type),
         cmocka_unit_test(test_other_endpoints),
         cmocka_unit_test(test_no_json),
         cmocka_unit_test(test_model),
@@ -467,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_cut_at_every_byte),
         cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_estimated_parts),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_unit_of_conversation),
         cmocka_unit_test(test_unit_takes_the_first_present),
