@@ -33,6 +33,7 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 	job sse_parse reqbody request request_facts request_unit \
 	graph_check graph_order graph_file graph_file_text graph_draw graph_layers graph_lanes canvas \
 	textbuf cost \
+	reply_head http_date pieces \
 	answer answer_boxed answer_choice answer_json answer_number answer_parts \
 	answer_search answer_tex answer_vote prompt prompt_load prompt_text \
 	classify classify_extract \
@@ -61,6 +62,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
 	upstream_curl chunk job sse_parse request request_facts \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
+	reply_head http_date pieces \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
 	classify classify_train sim_law \

@@ -1,11 +1,13 @@
 #include "router/upstream_curl.h"
 
+#include "router/pieces.h"
+#include "router/reply_head.h"
+
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* How libcurl is driven: it tells us which sockets to watch (on_socket) and when to call it next
  * (on_curl_timer); we call curl_multi_socket_action and then collect what has ended. Its callbacks
@@ -18,7 +20,6 @@ enum {
     IDLE_HANDLES = 64,           /* about 7 KiB each */
     IDLE_CONNECTIONS = 512,
     CONNECTION_AGE_S = 55, /* idle; just under the minute after which many servers close */
-    HEAD_VALUE_BYTES = 128,
 };
 
 struct upstream_curl {
@@ -34,15 +35,6 @@ struct upstream_curl {
     size_t idle_count;
 };
 
-/* Lines of the response's head, kept until it is whole. */
-struct head_lines {
-    int status;
-    uint64_t retry_after_us;
-    char content_type[HEAD_VALUE_BYTES];
-    char content_encoding[HEAD_VALUE_BYTES];
-    char request_id[HEAD_VALUE_BYTES];
-};
-
 struct transfer {
     struct upstream_curl *u;
     struct transfer *next;
@@ -55,12 +47,9 @@ struct transfer {
     void *drop_arg;
 
     char *flat; /* the whole small body, or NULL and the pieces are read */
-    const struct slice *pieces;
-    size_t piece_count;
-    size_t piece;
-    size_t piece_offset;
+    struct pieces pieces;
 
-    struct head_lines *head; /* NULL before the first line and after the last */
+    struct reply_head *head; /* NULL before the first line and after the last */
     bool head_done;          /* on_head was called; later header lines are trailers */
     bool paused;             /* libcurl holds bytes back because we said so */
     bool stopped;            /* on_body said TRANSFER_STOP */
@@ -281,70 +270,9 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *arg)
     return CURL_WRITEFUNC_ERROR;
 }
 
-static bool header_value(struct slice line, const char *name, struct slice *value)
-{
-    size_t length = strlen(name);
-    if (line.n <= length || line.p[length] != ':' || strncasecmp(line.p, name, length) != 0) {
-        return false;
-    }
-    const char *at = line.p + length + 1;
-    const char *end = line.p + line.n;
-    while (at < end && (*at == ' ' || *at == '\t')) {
-        at++;
-    }
-    while (end > at && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t')) {
-        end--;
-    }
-    *value = (struct slice) {at, (size_t) (end - at)};
-    return true;
-}
-
-static void keep(char out[HEAD_VALUE_BYTES], struct slice value)
-{
-    size_t n = value.n < HEAD_VALUE_BYTES - 1 ? value.n : HEAD_VALUE_BYTES - 1;
-    memcpy(out, value.p, n);
-    out[n] = '\0';
-}
-
-/* Seconds as a decimal, or an HTTP date; nonsense counts as absent. */
-static uint64_t retry_after_us(const struct env *env, struct slice value, uint64_t unit_us)
-{
-    char text[64];
-    if (value.n == 0 || value.n >= sizeof(text)) {
-        return UINT64_MAX;
-    }
-    memcpy(text, value.p, value.n);
-    text[value.n] = '\0';
-    char *end;
-    double number = strtod(text, &end);
-    if (end != text && *end == '\0') {
-        return number >= 0 && number < 1e6 ? (uint64_t) (number * (double) unit_us) : UINT64_MAX;
-    }
-    time_t when = curl_getdate(text, NULL);
-    int64_t now = env_wall_us(env);
-    if (when < 0) {
-        return UINT64_MAX;
-    }
-    int64_t wait = (int64_t) when * 1000000 - now;
-    return wait > 0 ? (uint64_t) wait : 0;
-}
-
-static void begin_head(struct transfer *t, struct slice line)
-{
-    const char *space = memchr(line.p, ' ', line.n);
-    free(t->head); /* of a 1xx before it */
-    t->head = x_alloc(sizeof(*t->head));
-    t->head->retry_after_us = UINT64_MAX;
-    if (space && line.p + line.n - space >= 4) {
-        for (int i = 1; i <= 3; i++) {
-            t->head->status = t->head->status * 10 + (space[i] - '0');
-        }
-    }
-}
-
 static void end_head(struct transfer *t)
 {
-    struct head_lines *lines = t->head;
+    struct reply_head *lines = t->head;
     t->head = NULL;
     t->head_done = true;
     struct transfer_head head = {
@@ -358,24 +286,6 @@ static void end_head(struct transfer *t)
     free(lines);
 }
 
-static void take_line(struct transfer *t, struct slice line)
-{
-    struct head_lines *h = t->head;
-    const struct env *env = loop_env(t->u->loop);
-    struct slice value;
-    if (header_value(line, "content-type", &value)) {
-        keep(h->content_type, value);
-    } else if (header_value(line, "content-encoding", &value)) {
-        keep(h->content_encoding, value);
-    } else if (header_value(line, "x-request-id", &value)) {
-        keep(h->request_id, value);
-    } else if (header_value(line, "retry-after-ms", &value)) {
-        h->retry_after_us = retry_after_us(env, value, 1000);
-    } else if (header_value(line, "retry-after", &value) && h->retry_after_us == UINT64_MAX) {
-        h->retry_after_us = retry_after_us(env, value, 1000000);
-    }
-}
-
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
     struct transfer *t = arg;
@@ -386,14 +296,11 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     if (t->head_done) {
         return line.n; /* a trailer */
     }
-    if (slice_starts(line, "HTTP/")) {
-        begin_head(t, line);
-    } else if (t->head && line.n <= 2 && (line.p[0] == '\r' || line.p[0] == '\n')) {
-        if (t->head->status >= 200) { /* else 1xx: the real head comes after it */
-            end_head(t);
-        }
-    } else if (t->head) {
-        take_line(t, line);
+    if (!t->head) {
+        t->head = x_alloc(sizeof(*t->head));
+    }
+    if (reply_head_take(t->head, line, loop_env(t->u->loop))) {
+        end_head(t);
     }
     return t->events || t->draining ? line.n : 0; /* on_head may have cancelled */
 }
@@ -401,21 +308,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 static size_t on_read(char *to, size_t size, size_t count, void *arg)
 {
     struct transfer *t = arg;
-    size_t room = size * count;
-    size_t put = 0;
-    while (put < room && t->piece < t->piece_count) {
-        struct slice piece = t->pieces[t->piece];
-        size_t n = piece.n - t->piece_offset;
-        n = n < room - put ? n : room - put;
-        memcpy(to + put, piece.p + t->piece_offset, n);
-        put += n;
-        t->piece_offset += n;
-        if (t->piece_offset == piece.n) {
-            t->piece++;
-            t->piece_offset = 0;
-        }
-    }
-    return put;
+    return pieces_read(&t->pieces, to, size * count);
 }
 
 /* libcurl sends the body again when a reused connection turns out to be dead. */
@@ -425,8 +318,7 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     if (origin != SEEK_SET || offset != 0) {
         return CURL_SEEKFUNC_CANTSEEK;
     }
-    t->piece = 0;
-    t->piece_offset = 0;
+    pieces_rewind(&t->pieces);
     return CURL_SEEKFUNC_OK;
 }
 
@@ -486,18 +378,14 @@ static bool set_headers(struct transfer *t, const struct transfer_spec *spec)
 
 static bool set_body(struct transfer *t, const struct transfer_spec *spec)
 {
-    size_t total = 0;
-    for (size_t i = 0; i < spec->piece_count; i++) {
-        total += spec->pieces[i].n;
-    }
-    t->pieces = spec->pieces;
-    t->piece_count = spec->piece_count;
+    t->pieces = pieces_of(spec->pieces, spec->piece_count);
+    size_t total = pieces_total(&t->pieces);
     if (total <= FLAT_BODY_BYTES) {
         t->flat = malloc(total + 1);
         if (!t->flat) {
             return false;
         }
-        on_read(t->flat, 1, total, t);
+        pieces_read(&t->pieces, t->flat, total);
     }
     /* NULL makes libcurl read the pieces by on_read. */
     curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->flat);
