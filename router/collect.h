@@ -7,7 +7,7 @@
 
 struct collect {
     struct reply_buffer text; /* content, decoded; reasoning is left out */
-    bool is_refused; /* a refusal, or finish_reason content_filter */
+    bool is_refused;          /* a refusal, or finish_reason content_filter */
     bool has_tool_call;
     bool is_cut;  /* finish_reason length, or the cap was reached */
     bool is_full; /* the cap was reached: no more is taken */

@@ -44,6 +44,7 @@ void ledger_free(struct ledger *l)
         HASH_DEL(l->key_by_tag, key);
         free(key);
     }
+    ledger_stats_fini(l);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }

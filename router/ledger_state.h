@@ -17,10 +17,12 @@
 
 struct ledger {
     struct env env;
-    pthread_mutex_t lock;                     /* guards everything but the two tables */
+    pthread_mutex_t lock;                     /* guards everything but the tables */
     struct ledger_upstream *upstreams;        /* all, oldest first */
     struct ledger_upstream *upstream_by_name; /* uthash heads; the publishing thread's own */
     struct ledger_key *key_by_tag;
+    struct ledger_model *model_by_name;
+    struct ledger_tokens *tokens_by_names;
 };
 
 struct ledger_upstream {
@@ -58,5 +60,7 @@ struct ledger_key {
     struct bucket requests;
     struct bucket tokens;
 };
+
+void ledger_stats_fini(struct ledger *l); /* frees the entries of ledger_stats.c */
 
 #endif
