@@ -30,7 +30,7 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 	collect deliver ledger_stats \
 	turns nodecall nodecall_inner nodecall_messages attempt attempt_failure attempt_limits attempt_stream reply_buffer upstream \
 	upstream_curl chunk chunk_error chunk_mend \
-	job sse_parse reqbody request request_facts request_unit \
+	job sse_parse reqbody request request_facts request_unit eligible \
 	graph_check graph_order graph_file graph_file_text graph_draw graph_layers graph_lanes canvas \
 	textbuf cost \
 	reply_head http_date pieces \
@@ -60,7 +60,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	collect deliver ledger_stats \
 	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
-	upstream_curl chunk job sse_parse request request_facts \
+	upstream_curl chunk job sse_parse request request_facts eligible \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \
 	reply_head http_date pieces \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \

@@ -310,12 +310,17 @@ uint32_t graph_successors(const struct graph *g, unsigned node)
 
 uint32_t graph_deliverable(const struct graph *g)
 {
-    const struct graph_node *output = &g->nodes[g->output];
+    uint32_t nodes = g->nodes[g->output].predecessors;
+    unsigned i;
 
-    if (output->fuse == FUSER_VOTE || output->fuse == FUSER_SELECT) {
-        return output->predecessors;
+    for (i = g->output; i-- > 0;) { /* predecessors have smaller numbers */
+        const struct graph_node *n = &g->nodes[i];
+
+        if ((nodes >> i & 1) != 0 && (n->fuse == FUSER_VOTE || n->fuse == FUSER_SELECT)) {
+            nodes = (nodes & ~((uint32_t) 1 << i)) | n->predecessors;
+        }
     }
-    return 0;
+    return nodes;
 }
 
 void graph_depths(const struct graph *g, unsigned depths[GRAPH_NODES_MAX])

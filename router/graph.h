@@ -86,7 +86,8 @@ void graph_names(const struct graph *g, char names[GRAPH_NODES_MAX][GRAPH_NAME_M
 
 unsigned graph_in_degree(const struct graph *g, unsigned node);
 uint32_t graph_successors(const struct graph *g, unsigned node);
-/* Nodes whose text the client may get verbatim: predecessors of an output that votes or selects. */
+/* Nodes whose own text the client may get verbatim in place of the output's: those that feed it, through
+ * votes and selects, which only choose. */
 uint32_t graph_deliverable(const struct graph *g);
 /* depths[i]: nodes on the longest path that ends in node i, itself included. */
 void graph_depths(const struct graph *g, unsigned depths[GRAPH_NODES_MAX]);

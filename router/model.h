@@ -67,6 +67,9 @@ static inline bool model_can_chat(const struct model_def *m)
     return m->capabilities != CAPABILITY_EMBEDDINGS;
 }
 
+/* Has more parameters, or as many and is the cheaper. */
+bool model_is_better(const struct model_def *a, const struct model_def *b);
+
 /* Dollars for one call's tokens. Cached prompt tokens are charged at their own price. */
 struct token_usage;
 double model_usd(const struct model_def *m, const struct token_usage *usage);

@@ -27,6 +27,11 @@ static const struct upstream_def *stranger_of_model(const struct upstream_def *c
     return m ? m->upstream : NULL;
 }
 
+bool task_allows(const struct upstream_def *const *data, const struct model_def *m)
+{
+    return !data || !stranger_of_model(data, m);
+}
+
 const struct upstream_def *task_stranger(const struct upstream_def *const *data,
                                          const struct graph *g)
 {
@@ -62,15 +67,6 @@ static bool is_affordable(const struct task_budget *budget, const struct model_d
     return ok;
 }
 
-static bool is_better(const struct model_def *a, const struct model_def *b)
-{
-    if (a->params != b->params) {
-        return a->params > b->params;
-    }
-    return a->usd_per_mtok_input + a->usd_per_mtok_output <
-           b->usd_per_mtok_input + b->usd_per_mtok_output;
-}
-
 const struct model_def *task_best_model(const struct catalog *catalog,
                                         const struct task_budget *budget,
                                         const struct upstream_def *const *data)
@@ -78,8 +74,8 @@ const struct model_def *task_best_model(const struct catalog *catalog,
     const struct model_def *best = NULL;
     for (size_t i = 0; i < catalog->model_count; i++) {
         const struct model_def *m = &catalog->models[i];
-        if (model_can_chat(m) && (!best || is_better(m, best)) &&
-            (!data || !stranger_of_model(data, m)) && is_affordable(budget, m)) {
+        if (model_can_chat(m) && (!best || model_is_better(m, best)) && task_allows(data, m) &&
+            is_affordable(budget, m)) {
             best = m;
         }
     }

@@ -71,6 +71,9 @@ struct cost_tokens task_tokens(void);
 const struct upstream_def *task_stranger(const struct upstream_def *const *data,
                                          const struct graph *g);
 
+/* The model's calls, its fallbacks included, stay within the NULL-terminated list (NULL: anywhere). */
+bool task_allows(const struct upstream_def *const *data, const struct model_def *m);
+
 /* The first limit of the budget that the graph passes with the tokens above: "flops" or "usd", with
  * what it costs and what it may; NULL: none. A cost that is not known passes none, and of seconds
  * nothing is known before measurements. */
