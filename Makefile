@@ -42,9 +42,10 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 OPTIMIZER_MODULES := classify_train
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check cli_table config config_cross_catalog \
-	config_cross_server config_faults config_files config_fill config_keys config_keys_text \
-	config_print config_print_json config_sample config_store config_value config_yaml \
+GATEWAY_MODULES := cli_serve cli_check cli_table classifier config config_cross_catalog \
+	config_cross_server config_cross_tasks config_examples config_faults config_files config_fill \
+	config_keys config_keys_text config_print config_print_json config_sample config_store \
+	config_value config_yaml \
 	settings front server app app_metrics body relay relay_limits listener sockaddr conn \
 	conn_events conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields \
 	http1_chunked session auth routes reply api api_models exchange sse_write gzip ident admin \
@@ -58,7 +59,7 @@ SIM_LAW_MODULES := hash law law_models law_states law_vote law_graph law_exact
 
 UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text \
 	collect deliver ledger_stats \
-	splice crypt record model catalog graph snapshot route ledger ledger_breaker ledger_keys \
+	splice crypt record model catalog task graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
 	upstream_curl chunk job sse_parse request request_facts eligible \
 	cli_table config config_faults config_print config_value config_yaml listener conn tls \

@@ -20,3 +20,16 @@ const char *endpoint_text(enum endpoint endpoint)
     };
     return (unsigned) endpoint < ENDPOINT_COUNT ? texts[endpoint] : "?";
 }
+
+const char *task_by_text(enum task_by by)
+{
+    static const char *const texts[TASK_BY_COUNT] = {
+        [TASK_BY_NONE] = "none",
+        [TASK_BY_NAME] = "name",
+        [TASK_BY_HEADER] = "header",
+        [TASK_BY_RULE] = "rule",
+        [TASK_BY_CLASSIFIER] = "classifier",
+        [TASK_BY_DEFAULT] = "default",
+    };
+    return (unsigned) by < TASK_BY_COUNT ? texts[by] : "?";
+}

@@ -56,6 +56,19 @@ enum endpoint {
 
 const char *endpoint_text(enum endpoint endpoint);
 
+/* What made a request its task's. */
+enum task_by {
+    TASK_BY_NONE,       /* it has no task */
+    TASK_BY_NAME,       /* auto/TASK */
+    TASK_BY_HEADER,     /* x-sluice-task */
+    TASK_BY_RULE,       /* a rule or a text of the task's `match` */
+    TASK_BY_CLASSIFIER, /* the one trained from the tasks' examples */
+    TASK_BY_DEFAULT,    /* nothing else */
+    TASK_BY_COUNT
+};
+
+const char *task_by_text(enum task_by by);
+
 struct token_usage {
     bool known; /* reported by the upstream, not estimated */
     uint64_t prompt;
@@ -96,6 +109,8 @@ struct record {
     char key[RECORD_NAME_BYTES];
     char model[RECORD_NAME_BYTES]; /* as the client named it */
     char task[RECORD_NAME_BYTES];
+    enum task_by task_by;
+    float task_p; /* the classifier's probability of its first choice; 0: it was not asked */
     uint64_t graph_id;
     float propensity;
     char degraded[32];

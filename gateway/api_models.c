@@ -41,13 +41,23 @@ static void add_if_allowed(struct exchange *x, struct evbuffer *out, const char 
     add_model(out, name, owner);
 }
 
+/* With one task `auto` says all that `auto/default` does. */
 static void list_models(struct exchange *x)
 {
-    const struct catalog *c = x->settings->snapshot->catalog;
+    const struct snapshot *s = x->settings->snapshot;
+    const struct catalog *c = s->catalog;
     struct evbuffer *json = evbuffer_new();
     bool first = true;
     evbuffer_add_printf(json, "{\"object\":\"list\",\"data\":[");
     add_if_allowed(x, json, "auto", "sluice", &first);
+    for (size_t i = 0; i < s->task_count && s->task_count > 1; i++) {
+        add_if_allowed(x, json, s->tasks[i].route_name, "sluice", &first);
+    }
+    for (size_t i = 0; i < c->graph_count; i++) {
+        if (c->graphs[i].route_name) {
+            add_if_allowed(x, json, c->graphs[i].route_name, "sluice", &first);
+        }
+    }
     for (size_t i = 0; i < c->alias_count; i++) {
         add_if_allowed(x, json, c->aliases[i].name, "sluice", &first);
     }
@@ -85,13 +95,28 @@ static struct slice decode_percent(struct arena *room, struct slice path)
     return (struct slice) {out, n};
 }
 
+static bool is_known(const struct snapshot *s, struct slice name)
+{
+    static const char task[] = "auto/";
+    static const char graph[] = "graph/";
+    if (slice_starts(name, task)) {
+        size_t skip = sizeof(task) - 1;
+        return snapshot_task(s, (struct slice) {name.p + skip, name.n - skip}) != NULL;
+    }
+    if (slice_starts(name, graph)) {
+        size_t skip = sizeof(graph) - 1;
+        return catalog_graph(s->catalog, (struct slice) {name.p + skip, name.n - skip}) != NULL;
+    }
+    return slice_eq_text(name, "auto") || catalog_alias(s->catalog, name) != NULL ||
+           catalog_model(s->catalog, name) != NULL;
+}
+
 static void show_model(struct exchange *x)
 {
     const struct catalog *c = x->settings->snapshot->catalog;
     struct slice name = decode_percent(&x->room, x->rest);
     const struct model_def *model = catalog_model(c, name);
-    bool known = slice_eq_text(name, "auto") || catalog_alias(c, name) != NULL || model;
-    if (!known || !auth_allows(x->key, name)) {
+    if (!is_known(x->settings->snapshot, name) || !auth_allows(x->key, name)) {
         struct failure f = {.reason = END_NOT_FOUND,
                             .status = 404,
                             .type = "invalid_request_error",

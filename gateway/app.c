@@ -157,6 +157,34 @@ static bool make_contexts(struct app *app, const struct config *c, struct tls_co
     return true;
 }
 
+static void log_training(struct app *app, const struct classifier_report *r)
+{
+    char text[6][32];
+    snprintf(text[0], sizeof(text[0]), "%u", r->classes);
+    snprintf(text[1], sizeof(text[1]), "%zu", r->examples);
+    snprintf(text[2], sizeof(text[2]), "%.3f", r->seconds);
+    snprintf(text[3], sizeof(text[3]), "%zu", r->held_out);
+    snprintf(text[4], sizeof(text[4]), "%zu", r->right);
+    snprintf(text[5], sizeof(text[5]), "%zu", r->wrong);
+    log_write(app->tap, LOG_INFO, "classifier_trained", "tasks", text[0], "examples", text[1],
+              "seconds", text[2], "held_out", text[3], "right", text[4], "wrong", text[5], NULL);
+}
+
+static struct settings *make_settings(struct app *app, struct config *config, uint64_t number,
+                                      struct errbuf *err)
+{
+    const struct settings_ground ground = {.ledger = app->ledger,
+                                           .install_key = &app->install_key,
+                                           .env = &app->env,
+                                           .previous = app->settings,
+                                           .number = number};
+    struct settings *settings = settings_new(config, &ground, err);
+    if (settings && settings->training.classes > 0) {
+        log_training(app, &settings->training);
+    }
+    return settings;
+}
+
 bool app_reload(struct app *app, struct config_report *report)
 {
     struct errbuf why;
@@ -173,8 +201,7 @@ bool app_reload(struct app *app, struct config_report *report)
         }
     }
     if (ok) {
-        settings = settings_new(fresh, app->ledger, &app->install_key, app->snapshot_number + 1,
-                                &why);
+        settings = make_settings(app, fresh, app->snapshot_number + 1, &why);
         ok = settings != NULL;
         if (!ok) {
             add_report(report, why.text);
@@ -289,7 +316,7 @@ static enum err make_shared(struct app *app, struct config *config, struct errbu
     app->env.random(app->env.arg, &app->boot, sizeof(app->boot));
     app->ledger = ledger_new(&app->env);
     app->snapshot_number = 1;
-    app->settings = settings_new(config, app->ledger, &app->install_key, app->snapshot_number, err);
+    app->settings = make_settings(app, config, app->snapshot_number, err);
     return app->settings ? ERR_NONE : ERR_INPUT;
 }
 

@@ -37,6 +37,7 @@ void config_free(struct config *c)
 {
     if (c) {
         catalog_free(c->catalog);
+        config_examples_free(c->examples);
         arena_fini(&c->arena);
         free(c);
     }
@@ -60,6 +61,7 @@ static void build(struct config *c, struct draft *draft, struct slice text,
     }
     config_fill(c, draft, faults);
     config_cross_catalog(c, draft, getenv_fn, faults);
+    config_cross_tasks(c, draft, faults);
     config_cross_server(c, draft, getenv_fn, faults);
     if (arena_is_sour(&c->arena) || arena_is_sour(&c->catalog->arena) ||
         arena_is_sour(&draft->arena)) {
@@ -91,7 +93,6 @@ static struct config *load_text(const char *file, struct slice text,
         config_free(c);
         return NULL;
     }
-    catalog_index(c->catalog);
     return c;
 }
 

@@ -6,6 +6,7 @@
 
 #include "cache/arena.h"
 #include "gateway/auth.h"
+#include "gateway/config_examples.h"
 #include "gateway/listener.h"
 #include "gateway/log.h"
 #include "router/catalog.h"
@@ -50,6 +51,8 @@ struct config {
     const char *log_file; /* NULL: standard error */
     bool log_access;
     struct catalog *catalog; /* taken by the snapshot (then NULL) */
+    /* What the classifier learns from; NULL: nothing, or it has been learnt. */
+    struct config_examples *examples;
 };
 
 /* Messages of a load, in the order of the file: "sluice.yaml:12:5: upstreams[0].url: expected …". */

@@ -6,13 +6,17 @@
 #include "gateway/config_draft.h"
 #include "gateway/config_faults.h"
 
-/* Both tolerate a draft with faults (a value that was refused is NULL), so that a load finds all. */
+/* All tolerate a draft with faults (a value that was refused is NULL), so that a load finds all. In this
+ * order. */
 void config_cross_catalog(struct config *config, const struct draft *draft,
                           const char *(*getenv_fn)(const char *name), struct config_faults *faults);
+/* Indexes the catalog, reads graphs, templates and examples. Where models are faulty no graph is read. */
+void config_cross_tasks(struct config *config, const struct draft *draft,
+                        struct config_faults *faults);
 void config_cross_server(struct config *config, const struct draft *draft,
                          const char *(*getenv_fn)(const char *name), struct config_faults *faults);
 
-/* A fault of list[i].leaf, placed at that member, or at the item where the member is absent. */
+/* A fault of list[i].leaf (which may be a member's member), placed there, or as near as what is there. */
 void config_cross_fault(struct config_faults *faults, const struct config_node *item,
                         const char *list, size_t i, const char *leaf, const char *fmt, ...)
     PRINTF_LIKE(6, 7);

@@ -9,10 +9,19 @@
 
 enum { FALLBACKS_MAX = 8 };
 
+/* The node of a member's member, "match.header"; the deepest that is there. */
+static const struct config_node *node_at(const struct config_node *item, const char *path)
+{
+    char name[CONFIG_NAME_MAX + 1];
+    size_t n = strcspn(path, ".");
+    snprintf(name, sizeof(name), "%.*s", (int) n, path);
+    const struct config_node *node = config_node_member(item, name);
+    return !node ? item : path[n] == '.' ? node_at(node, path + n + 1) : node;
+}
+
 void config_cross_fault(struct config_faults *faults, const struct config_node *item,
                         const char *list, size_t i, const char *leaf, const char *fmt, ...)
 {
-    const struct config_node *node = config_node_member(item, leaf);
     char place[96];
     struct errbuf text;
     va_list args;
@@ -20,7 +29,7 @@ void config_cross_fault(struct config_faults *faults, const struct config_node *
     vsnprintf(text.text, sizeof(text.text), fmt, args);
     va_end(args);
     snprintf(place, sizeof(place), "%s[%zu].%s", list, i, leaf);
-    config_fault(faults, node ? node : item, place, "%s", text.text);
+    config_fault(faults, node_at(item, leaf), place, "%s", text.text);
 }
 
 /* ---- upstreams ---- */
@@ -196,10 +205,10 @@ static void cross_models(struct catalog *c, const struct draft *draft, struct co
 
 /* ---- aliases ---- */
 
-static bool is_alias(const struct draft *draft, const char *name)
+static bool has_pair(const struct draft_list *pairs, const char *name)
 {
-    const struct draft_alias *list = draft->aliases.items;
-    for (size_t i = 0; i < draft->aliases.count; i++) {
+    const struct draft_pair *list = pairs->items;
+    for (size_t i = 0; i < pairs->count; i++) {
         if (list[i].name && strcmp(list[i].name, name) == 0) {
             return true;
         }
@@ -207,37 +216,66 @@ static bool is_alias(const struct draft *draft, const char *name)
     return false;
 }
 
-/* What `auto` may be followed by: this version has one task. */
-static bool is_task(const char *name)
+static bool is_alias(const struct draft *draft, const char *name)
 {
-    return strcmp(name, "auto") == 0 || strcmp(name, "auto/default") == 0;
+    return has_pair(&draft->aliases, name);
+}
+
+static bool is_task(const struct draft *draft, const char *name)
+{
+    const struct draft_task *list = draft->tasks.items;
+    bool found = strcmp(name, "default") == 0;
+    for (size_t i = 0; i < draft->tasks.count && !found; i++) {
+        found = list[i].def.name && strcmp(list[i].def.name, name) == 0;
+    }
+    return found;
+}
+
+/* What a client may send besides aliases. */
+static bool is_target(const struct catalog *c, const struct draft *draft, const char *name)
+{
+    if (strncmp(name, "auto/", 5) == 0) {
+        return is_task(draft, name + 5);
+    }
+    if (strncmp(name, "graph/", 6) == 0) {
+        return has_pair(&draft->graphs, name + 6);
+    }
+    return strcmp(name, "auto") == 0 || find_model(c, name) != NULL;
+}
+
+static const char *kind_of_target(const char *name)
+{
+    return strncmp(name, "auto/", 5) == 0    ? "task"
+           : strncmp(name, "graph/", 6) == 0 ? "graph"
+                                             : "model";
 }
 
 static void cross_alias(const struct catalog *c, const struct draft *draft,
-                        const struct draft_alias *a, struct config_faults *faults)
+                        const struct draft_pair *a, struct config_faults *faults)
 {
     char place[CONFIG_NAME_MAX + 16];
     snprintf(place, sizeof(place), "aliases.%s", a->name);
     if (find_model(c, a->name)) {
         config_fault(faults, a->node->key, place, "a model has this name already");
     }
-    if (is_alias(draft, a->target)) {
+    if (is_alias(draft, a->value)) {
         config_fault(faults, a->node, place, "\"%s\" is an alias itself: name what it stands for",
-                     a->target);
-    } else if (!is_task(a->target) && !find_model(c, a->target)) {
-        config_fault(faults, a->node, place, "there is no model named \"%s\"", a->target);
+                     a->value);
+    } else if (!is_target(c, draft, a->value)) {
+        config_fault(faults, a->node, place, "there is no %s named \"%s\"",
+                     kind_of_target(a->value), a->value);
     }
 }
 
 static void cross_aliases(struct catalog *c, const struct draft *draft,
                           struct config_faults *faults)
 {
-    const struct draft_alias *list = draft->aliases.items;
+    const struct draft_pair *list = draft->aliases.items;
     c->aliases = arena_array(&c->arena, draft->aliases.count, sizeof(*c->aliases));
     for (size_t i = 0; i < draft->aliases.count && c->aliases; i++) {
-        if (list[i].name && list[i].target) {
+        if (list[i].name && list[i].value) {
             cross_alias(c, draft, &list[i], faults);
-            c->aliases[c->alias_count++] = (struct catalog_alias) {list[i].name, list[i].target};
+            c->aliases[c->alias_count++] = (struct catalog_alias) {list[i].name, list[i].value};
         }
     }
 }
@@ -245,7 +283,7 @@ static void cross_aliases(struct catalog *c, const struct draft *draft,
 bool config_cross_is_client_name(const struct config *config, const struct draft *draft,
                                  const char *name)
 {
-    return is_task(name) || is_alias(draft, name) || find_model(config->catalog, name);
+    return is_alias(draft, name) || is_target(config->catalog, draft, name);
 }
 
 void config_cross_catalog(struct config *config, const struct draft *draft,

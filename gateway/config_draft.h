@@ -35,10 +35,23 @@ struct draft_model {
     const char *fallback;
 };
 
-struct draft_alias {
-    const struct config_node *node; /* the target; node->key is the alias */
+/* An alias and its target, a graph's name and its file. */
+struct draft_pair {
+    const struct config_node *node; /* the value; node->key is the name */
     const char *name;
-    const char *target;
+    const char *value;
+};
+
+enum draft_tools { DRAFT_TOOLS_SINGLE, DRAFT_TOOLS_GRAPH };
+
+struct draft_task {
+    const struct config_node *node;
+    struct task def;         /* a limit of the budget that is not written is 0 */
+    const char *graph;       /* as in KEY_GRAPH */
+    const char *examples;    /* a path */
+    const char *prompts;     /* a directory */
+    const char *const *data; /* names of upstreams */
+    enum draft_tools tools;
 };
 
 enum draft_compress { DRAFT_COMPRESS_JSON, DRAFT_COMPRESS_STREAMS };
@@ -52,6 +65,8 @@ struct draft {
     struct draft_list upstreams;
     struct draft_list models;
     struct draft_list aliases;
+    struct draft_list graphs;
+    struct draft_list tasks;
 };
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,6 +92,50 @@ enum err config_file_writable(const char *path, struct errbuf *err)
     return check_place(path, false, err);
 }
 
+/* Reads up to `cap` bytes. */
+static ssize_t read_all(int fd, char *out, size_t cap)
+{
+    size_t n = 0;
+    while (n < cap) {
+        ssize_t got = read(fd, out + n, cap - n);
+        if (got == -1 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return got == 0 ? (ssize_t) n : -1;
+        }
+        n += (size_t) got;
+    }
+    return (ssize_t) n;
+}
+
+enum err config_file_read(const char *path, size_t max_bytes, char **out, size_t *length,
+                          struct errbuf *err)
+{
+    struct stat st;
+    int fd = open_regular(path, path, err);
+    if (fd == -1) {
+        return ERR_IO;
+    }
+    bool fits = fstat(fd, &st) == 0 && (uint64_t) st.st_size <= max_bytes;
+    /* One byte more shows a file that has grown. */
+    char *text = fits ? malloc((size_t) st.st_size + 1) : NULL;
+    ssize_t n = text ? read_all(fd, text, (size_t) st.st_size + 1) : -1;
+    int error = errno;
+    close(fd);
+    if (n >= 0 && n <= st.st_size) {
+        *out = text;
+        *length = (size_t) n;
+        return ERR_NONE;
+    }
+    free(text);
+    if (!fits || n > st.st_size) {
+        return err_set(err, ERR_LIMIT, "%s is larger than %zu bytes, or grows", path, max_bytes);
+    }
+    return !text ? err_set(err, ERR_NOMEM, "no memory to read %s", path)
+                 : err_set(err, ERR_IO, "%s cannot be read: %s", path, strerror(error));
+}
+
 /* ---- secrets ---- */
 
 static bool is_upper_case(const char *name)
@@ -120,23 +165,6 @@ enum err config_secret_of_env(const char *name, const char *(*getenv_fn)(const c
     }
     *out = arena_dup(arena, value);
     return ERR_NONE;
-}
-
-/* Reads up to `cap` bytes. */
-static ssize_t read_all(int fd, char *out, size_t cap)
-{
-    size_t n = 0;
-    while (n < cap) {
-        ssize_t got = read(fd, out + n, cap - n);
-        if (got == -1 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return got == 0 ? (ssize_t) n : -1;
-        }
-        n += (size_t) got;
-    }
-    return (ssize_t) n;
 }
 
 enum err config_secret_of_file(const char *path, struct arena *arena, const char **out,

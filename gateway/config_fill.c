@@ -128,6 +128,7 @@ static struct config_slot slot_of(struct filler *f, const struct config_key *key
         break;
     case BASE_UPSTREAM:
     case BASE_MODEL:
+    case BASE_TASK:
         slot.arena = &f->config->catalog->arena;
         break;
     case BASE_DRAFT:
@@ -228,34 +229,40 @@ static bool is_repeated(const struct config_node *map, const struct config_node 
     return n != node;
 }
 
+static void fill_pair(struct filler *f, const struct config_key *key,
+                      const struct config_node *node, struct draft_pair *pair)
+{
+    static const struct config_key names[] = {{.type = KEY_MODEL_NAME}, {.type = KEY_CLIENT_NAME}};
+    static const struct config_key files[] = {{.type = KEY_NAME}, {.type = KEY_PATH}};
+    const struct config_key *types = key->type == KEY_FILES ? files : names;
+    struct arena *arena = &f->config->catalog->arena;
+    struct config_slot name_slot = {&pair->name, arena, f->config->file};
+    struct config_slot value_slot = {&pair->value, arena, f->config->file};
+    const char *why;
+    pair->node = node;
+    if (!config_store(&name_slot, &types[0], node->key, &why)) {
+        wrong_value(f, &types[0], node->key, NULL);
+    }
+    if (!config_store(&value_slot, &types[1], node, &why)) {
+        wrong_value(f, &types[1], node, NULL);
+    }
+}
+
 static void fill_pairs(struct filler *f, const struct config_key *key,
                        const struct config_node *node)
 {
-    static const struct config_key name = {.type = KEY_MODEL_NAME};
-    static const struct config_key value = {.type = KEY_CLIENT_NAME};
     struct draft_list *list = slot_of(f, key).at;
-    struct arena *arena = &f->config->catalog->arena;
     if (!is_list(f, key, node, NODE_MAP)) {
         return;
     }
-    struct draft_alias *aliases = arena_array(&f->draft->arena, node->count, sizeof(*aliases));
-    list->items = aliases;
-    for (const struct config_node *n = node->first; n && aliases; n = n->next) {
-        struct draft_alias *alias = &aliases[list->count++];
-        struct config_slot name_slot = {&alias->name, arena, f->config->file};
-        struct config_slot value_slot = {&alias->target, arena, f->config->file};
-        const char *why;
+    struct draft_pair *pairs = arena_array(&f->draft->arena, node->count, sizeof(*pairs));
+    list->items = pairs;
+    for (const struct config_node *n = node->first; n && pairs; n = n->next) {
         size_t old = enter(f, n->key->text);
-        alias->node = n;
         if (is_repeated(node, n)) {
             config_fault(f->faults, n->key, f->place, "is given twice");
         }
-        if (!config_store(&name_slot, &name, n->key, &why)) {
-            wrong_value(f, &name, n->key, NULL);
-        }
-        if (!config_store(&value_slot, &value, n, &why)) {
-            wrong_value(f, &value, n, NULL);
-        }
+        fill_pair(f, key, n, &pairs[list->count++]);
         leave(f, old);
     }
 }
@@ -285,10 +292,13 @@ static void fill_value(struct filler *f, const struct config_key *key,
         fill_list(f, key, node);
         break;
     case KEY_PAIRS:
+    case KEY_FILES:
         fill_pairs(f, key, node);
         break;
     case KEY_ORIGINS:
     case KEY_CLIENT_NAMES:
+    case KEY_NAMES:
+    case KEY_TEXTS:
         fill_texts(f, key, node);
         break;
     case KEY_FLAGS:

@@ -14,6 +14,7 @@
 #define IN_UPSTREAM(member, type)                                                                  \
     .base = BASE_UPSTREAM, .offset = PLACE(struct draft_upstream, member, type)
 #define IN_MODEL(member, type) .base = BASE_MODEL, .offset = PLACE(struct draft_model, member, type)
+#define IN_TASK(member, type) .base = BASE_TASK, .offset = PLACE(struct draft_task, member, type)
 #define ITEMS(base, type) .item_base = base, .item_bytes = sizeof(type)
 #define RANGE(low, high) .min = (low), .max = (high)
 
@@ -31,6 +32,8 @@
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "stored as unsigned");
 _Static_assert(sizeof(enum on_abandon) == sizeof(unsigned), "stored as unsigned");
 _Static_assert(sizeof(enum draft_compress) == sizeof(unsigned), "stored as unsigned");
+_Static_assert(sizeof(enum draft_tools) == sizeof(unsigned), "stored as unsigned");
+_Static_assert(sizeof(enum answer_kind) == sizeof(unsigned), "stored as unsigned");
 
 static const struct config_word log_levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {NULL, 0}};
@@ -51,6 +54,23 @@ static const struct config_word capability_words[] = {
     {"embeddings", CAPABILITY_EMBEDDINGS},
     {"max_completion_tokens", CAPABILITY_MAX_COMPLETION_TOKENS},
     {NULL, 0}};
+
+static const struct config_word rule_words[] = {{"tools", TASK_RULE_TOOLS},
+                                                {"json_schema", TASK_RULE_JSON_SCHEMA},
+                                                {"code", TASK_RULE_CODE},
+                                                {"images", TASK_RULE_IMAGES},
+                                                {NULL, 0}};
+
+static const struct config_word tools_words[] = {
+    {"single", DRAFT_TOOLS_SINGLE}, {"graph", DRAFT_TOOLS_GRAPH}, {NULL, 0}};
+
+static const struct config_word answer_words[] = {{"auto", ANSWER_AUTO},
+                                                  {"boxed", ANSWER_BOXED},
+                                                  {"choice", ANSWER_CHOICE},
+                                                  {"number", ANSWER_NUMBER},
+                                                  {"json", ANSWER_JSON},
+                                                  {"plain", ANSWER_PLAIN},
+                                                  {NULL, 0}};
 
 /* clang-format off */
 static const struct config_key table[] = {
@@ -221,9 +241,9 @@ static const struct config_key table[] = {
     {.path = "models[].params", .type = KEY_NUMBER, IN_MODEL(def.params, double), .value = "0",
      RANGE(0, 1e15), .example = "1e9", .help = "Number of parameters; 0: unknown. The largest model is what `auto` means."},
     {.path = "models[].layers", .type = KEY_COUNT, IN_MODEL(def.layers, unsigned), .value = "0",
-     RANGE(0, 1e5), .example = "16", .help = "Number of layers; 0: unknown. Printed only, as yet."},
+     RANGE(0, 1e5), .example = "16", .help = "Number of layers; 0: unknown, as is what the model costs in flops."},
     {.path = "models[].hidden", .type = KEY_COUNT, IN_MODEL(def.hidden, unsigned), .value = "0",
-     RANGE(0, 1e7), .example = "2048", .help = "Width of a layer; 0: unknown. Printed only, as yet."},
+     RANGE(0, 1e7), .example = "2048", .help = "Width of a layer; 0: unknown, too."},
     {.path = "models[].price", .type = KEY_GROUP, .help = "Dollars per million tokens."},
     {.path = "models[].price.input", .type = KEY_NUMBER, IN_MODEL(def.usd_per_mtok_input, double),
      .value = "0", RANGE(0, 1e6), .example = "0.05", .help = "Of prompts."},
@@ -249,10 +269,78 @@ static const struct config_key table[] = {
      .otherwise = "none", .example = "{gpt-4o: auto}",
      .help = "Other names for models, for applications with a hard-coded one."},
 
+    {.path = "graphs", .type = KEY_FILES, IN_DRAFT(graphs, struct draft_list), RANGE(1, 256),
+     .otherwise = "none", .example = "{panel: panel.graph.json}",
+     .help = "Files of graphs, in which several models answer together; clients ask for graph/NAME."},
+
+    {.path = "tasks", .type = KEY_LIST, IN_DRAFT(tasks, struct draft_list), RANGE(1, 64),
+     ITEMS(BASE_TASK, struct draft_task), .otherwise = "only the task default",
+     .help = "Classes of requests, each answered by a graph or model of its own. Clients ask for "
+             "auto/TASK, or for auto, and what the request says decides. What fits nowhere is the task "
+             "default's, which may stand here too."},
+    {.path = "tasks[].name", .type = KEY_NAME, IN_TASK(def.name, TEXT), .is_required = true,
+     .example = "math", .help = "What clients, logs and metrics call it."},
+    {.path = "tasks[].match", .type = KEY_GROUP,
+     .help = "Which requests for auto it answers. The header goes before the rest; any rule or text is "
+             "enough, and the first task in this file counts; then the examples."},
+    {.path = "tasks[].match.header", .type = KEY_NAME, IN_TASK(def.match.header, TEXT),
+     .otherwise = "the name", .example = "math", .help = "Value of the header x-sluice-task that names it."},
+    {.path = "tasks[].match.rules", .type = KEY_FLAGS, IN_TASK(def.match.rules, unsigned),
+     .words = rule_words, .otherwise = "none", .example = "[code]",
+     .help = "What a request carries: tools, a JSON response format, a fence of code in its last user "
+             "message, images."},
+    {.path = "tasks[].match.any", .type = KEY_TEXTS, IN_TASK(def.match.any, TEXTS), RANGE(1, 64),
+     .otherwise = "none", .example = "[\"\\\\boxed\", \"solve for\"]",
+     .help = "Texts in the last user message, ASCII letters of either case. Of a message over 64 KiB its "
+             "beginning and its end are looked at."},
+    {.path = "tasks[].match.examples", .type = KEY_PATH, IN_TASK(examples, TEXT),
+     .otherwise = "none", .example = "math-prompts.jsonl",
+     .help = "File of prompts that are this task's, from which the classifier learns at start and reload. A "
+             "line each: a JSON text, or {\"input\": TEXT or MESSAGES}. Fifty are a good beginning; "
+             "another task, default perhaps, needs some too."},
+    {.path = "tasks[].graph", .type = KEY_GRAPH, IN_TASK(graph, TEXT), .example = "graph/panel",
+     .otherwise = "the best model: most params, then cheaper, then first",
+     .help = "What answers it."},
+    {.path = "tasks[].budget", .type = KEY_GROUP,
+     .help = "What one request may cost, all of these; reckoned with 500 tokens of prompt and 500 of each "
+             "answer. What is not known passes."},
+    {.path = "tasks[].budget.flops", .type = KEY_NUMBER, IN_TASK(def.budget.units, double),
+     RANGE(1e-9, 1e12), .otherwise = "no limit", .example = "18",
+     .help = "Floating-point operations, in units of what a model of 1e9 params, 16 layers and hidden 2048 takes."},
+    {.path = "tasks[].budget.usd", .type = KEY_NUMBER, IN_TASK(def.budget.usd, double),
+     RANGE(1e-12, 1e6), .otherwise = "no limit", .example = "0.002", .help = "Dollars."},
+    {.path = "tasks[].budget.seconds", .type = KEY_NUMBER, .is_later = true},
+    {.path = "tasks[].data", .type = KEY_NAMES, IN_TASK(data, TEXTS), RANGE(1, 256),
+     .otherwise = "those that its graph reaches", .example = "[local]",
+     .help = "The only upstreams that its texts may reach. Where written it also holds for requests that "
+             "name a model or a graph."},
+    {.path = "tasks[].deadline", .type = KEY_DURATION, IN_TASK(def.deadline_us, uint64_t),
+     RANGE(MS, 24 * HOUR), .otherwise = "timeouts.request", .example = "120s",
+     .help = "A whole request, retries and all."},
+    {.path = "tasks[].tools", .type = KEY_WORD, IN_TASK(tools, enum draft_tools), .value = "single",
+     .words = tools_words,
+     .help = "Requests with tools run as one call of the graph's output model, or through the graph, whose "
+             "output alone sees the tools."},
+    {.path = "tasks[].prompts", .type = KEY_PATH, IN_TASK(prompts, TEXT),
+     .otherwise = "ours", .example = "prompts/math",
+     .help = "Directory with templates of its own: improve.txt, fuse.txt, select.txt, each an "
+             "instruction, a line --- and a frame with {candidates}."},
+    {.path = "tasks[].answer", .type = KEY_WORD, IN_TASK(def.answer, enum answer_kind),
+     .value = "auto", .words = answer_words, .help = "How votes compare answers."},
+    {.path = "tasks[].max_tokens", .type = KEY_COUNT, IN_TASK(def.node_tokens, unsigned),
+     .value = "2048", RANGE(1, 1e6),
+     .help = "Cap of an inner node's answer where its graph has none. The output's is the client's."},
+    {.path = "tasks[].pass", .type = KEY_TEXTS, IN_TASK(def.pass, TEXTS), RANGE(1, 64),
+     .otherwise = "only reasoning_effort", .example = "[top_k]",
+     .help = "Further members of a request that inner nodes are sent too."},
+    {.path = "tasks[].eval", .type = KEY_PATH, .is_later = true},
+    {.path = "tasks[].grader", .type = KEY_GROUP, .is_later = true},
+    {.path = "tasks[].objective", .type = KEY_GROUP, .is_later = true},
+    {.path = "tasks[].metrics", .type = KEY_GROUP, .is_later = true},
+    {.path = "tasks[].keep", .type = KEY_GROUP, .is_later = true},
+
     {.path = "debug_headers", .type = KEY_BOOL, .is_later = true},
     {.path = "feedback", .type = KEY_GROUP, .is_later = true},
-    {.path = "graphs", .type = KEY_PAIRS, .is_later = true},
-    {.path = "tasks", .type = KEY_LIST, .is_later = true},
     {.path = "optimizer", .type = KEY_GROUP, .is_later = true},
     {.path = "promotion", .type = KEY_GROUP, .is_later = true},
     {.path = "cache", .type = KEY_GROUP, .is_later = true},

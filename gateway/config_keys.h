@@ -14,14 +14,18 @@ enum config_type {
     /* with members of their own */
     KEY_GROUP, /* a map */
     KEY_LIST,  /* a list of maps: offset is of a struct draft_list */
-    KEY_PAIRS, /* a map of names to names: offset is of a struct draft_list of struct draft_alias */
+    KEY_PAIRS, /* a map of names to names: offset is of a struct draft_list of struct draft_pair */
+    KEY_FILES, /* the same of names to paths */
     /* lists of words */
     KEY_ORIGINS, /* const char *const *, NULL-terminated, as the next */
     KEY_CLIENT_NAMES,
+    KEY_NAMES,
+    KEY_TEXTS,
     KEY_FLAGS, /* unsigned, bits as in `words` */
     /* single values */
-    KEY_TEXT, /* const char *, as the following ones */
-    KEY_PATH, /* made absolute by the directory of the file */
+    KEY_TEXT,  /* const char *, as the following ones */
+    KEY_PATH,  /* made absolute by the directory of the file */
+    KEY_GRAPH, /* a path too, or graph/NAME as it stands */
     KEY_NAME,
     KEY_MODEL_NAME,  /* a new name for clients to use */
     KEY_CLIENT_NAME, /* a name that clients use: a model, an alias, auto */
@@ -39,7 +43,15 @@ enum config_type {
 };
 
 /* The struct that `offset` is counted in. */
-enum config_base { BASE_CONFIG, BASE_DRAFT, BASE_KEY, BASE_UPSTREAM, BASE_MODEL, BASE_COUNT };
+enum config_base {
+    BASE_CONFIG,
+    BASE_DRAFT,
+    BASE_KEY,
+    BASE_UPSTREAM,
+    BASE_MODEL,
+    BASE_TASK,
+    BASE_COUNT
+};
 
 /* A word of the file and the value that it stands for. The list ends with {NULL, 0}. */
 struct config_word {
@@ -84,7 +96,7 @@ enum { CONFIG_KEY_TEXT_BYTES = 320 };
 const char *config_key_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
 /* How it is written, for who got it wrong: ", such as 30s (units: ms s m h d)"; often empty. */
 const char *config_key_hint(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
-/* What may stand there for one item of KEY_ORIGINS, KEY_CLIENT_NAMES, KEY_FLAGS. */
+/* What may stand there for one item of KEY_ORIGINS to KEY_FLAGS. */
 const char *config_key_item_expected(const struct config_key *key, char out[CONFIG_KEY_TEXT_BYTES]);
 
 #endif

@@ -62,12 +62,20 @@ static const char *fixed(const struct config_key *key)
         return "a list of maps";
     case KEY_PAIRS:
         return "a map of names";
+    case KEY_FILES:
+        return "a map of names to paths";
     case KEY_ORIGINS:
         return "a list of origins";
     case KEY_CLIENT_NAMES:
         return "a list of model names";
+    case KEY_NAMES:
+        return "a list of names";
+    case KEY_TEXTS:
+        return "a list of texts";
     case KEY_PATH:
         return "a path";
+    case KEY_GRAPH:
+        return "a path, or graph/NAME with a NAME of graphs";
     case KEY_NAME:
         return "a name: at most 63 letters, digits and . _ -, a letter or digit first";
     case KEY_MODEL_NAME:
@@ -130,6 +138,10 @@ const char *config_key_item_expected(const struct config_key *key, char out[CONF
         return "http(s)://HOST[:PORT] in lower case, or *";
     case KEY_CLIENT_NAMES:
         return "the name of a model";
+    case KEY_NAMES:
+        return "a name";
+    case KEY_TEXTS:
+        return "a text of at most 255 characters";
     default:
         return list_words(key->words, out, CONFIG_KEY_TEXT_BYTES);
     }

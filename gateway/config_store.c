@@ -140,12 +140,13 @@ static bool is_text(enum config_type type, struct slice text, const char **why)
 {
     switch (type) {
     case KEY_NAME:
+    case KEY_NAMES:
         return config_value_is_name(text);
     case KEY_MODEL_NAME:
         return config_value_is_model_name(text) && !config_value_is_reserved(text);
     case KEY_CLIENT_NAME:
     case KEY_CLIENT_NAMES:
-        return config_value_is_model_name(text);
+        return config_value_is_client_name(text);
     case KEY_ORIGINS:
         return config_value_is_origin(text);
     case KEY_ENV:
@@ -189,6 +190,10 @@ bool config_store(const struct config_slot *slot, const struct config_key *key,
         return store_word(slot, key, node);
     case KEY_PATH:
         return store_path(slot, "", node->text.p);
+    case KEY_GRAPH:
+        return slice_starts(node->text, "graph/")
+                   ? is_text(KEY_TEXT, node->text, why) && store_text(slot, node->text)
+                   : store_path(slot, "", node->text.p);
     case KEY_ADDRESS:
         return store_address(slot, node->text);
     default:

@@ -22,7 +22,7 @@ bool config_store(const struct config_slot *slot, const struct config_key *key,
 /* The word of the key's `words` that stands there, or NULL. */
 const struct config_word *config_store_word(const struct config_key *key,
                                             const struct config_node *node);
-/* Is it one of the texts that KEY_ORIGINS or KEY_CLIENT_NAMES lists? */
+/* Is it one of the texts that KEY_ORIGINS, KEY_CLIENT_NAMES, KEY_NAMES or KEY_TEXTS lists? */
 bool config_store_is_item(const struct config_key *key, const struct config_node *node);
 
 #endif

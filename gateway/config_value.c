@@ -191,6 +191,18 @@ bool config_value_is_reserved(struct slice text)
            slice_starts(text, "graph/");
 }
 
+bool config_value_is_client_name(struct slice text)
+{
+    static const char *const prefixes[] = {"auto/", "graph/"};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        if (slice_starts(text, prefixes[i])) {
+            size_t skip = strlen(prefixes[i]);
+            return config_value_is_name((struct slice) {text.p + skip, text.n - skip});
+        }
+    }
+    return config_value_is_model_name(text);
+}
+
 bool config_value_is_env_name(struct slice text)
 {
     if (text.n == 0 || text.n > CONFIG_ENV_NAME_MAX || is_digit(text.p[0])) {

@@ -26,6 +26,8 @@ bool config_value_is_name(struct slice text);
 bool config_value_is_model_name(struct slice text);
 /* `auto`, `auto/...`, `graph/...`: names that the gateway gives. */
 bool config_value_is_reserved(struct slice text);
+/* A name that clients send: that of a model, `auto`, and names behind `auto/` and `graph/`. */
+bool config_value_is_client_name(struct slice text);
 /* Letters, digits and _, no digit first, at most 127. */
 bool config_value_is_env_name(struct slice text);
 /* A secret that can stand in an HTTP header: 1 to 4096 visible ASCII characters. */

@@ -106,6 +106,7 @@ static void keep_head(struct exchange *x, const struct http1_head *head)
     x->accepts_gzip = http1_has_token(head, "accept-encoding", "gzip");
     x->host = keep_value(x, head, "host");
     x->session_name = keep_value(x, head, "x-sluice-session");
+    x->task_header = keep_value(x, head, "x-sluice-task");
     struct slice request_id = http1_field_value(head, "x-client-request-id");
     if (request_id.n > 0 && request_id.n <= REQUEST_ID_MAX) {
         x->client_request_id = arena_dup_slice(&x->room, request_id).p;

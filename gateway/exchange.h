@@ -40,6 +40,7 @@ struct exchange {
     const char *host;
     const char *client_request_id;
     const char *session_name;        /* x-sluice-session */
+    const char *task_header;         /* x-sluice-task */
     const char *const *pass_headers; /* "Name: value" for the upstream, NULL-terminated */
     const struct auth_key *key;      /* NULL: anonymous */
     bool has_token;                  /* admin: the bearer token was right */

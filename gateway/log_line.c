@@ -260,6 +260,12 @@ static void put_request(struct log_line *l, const struct record *r)
     }
     text_if(l, "model", r->model);
     text_if(l, "task", r->task);
+    if (r->task_by != TASK_BY_NONE) {
+        word(l, "task_by", task_by_text(r->task_by));
+    }
+    if (r->task_p > 0) {
+        put_fixed(l, "task_p", (uint64_t) (r->task_p * 1000 + 0.5f), 1000, 3);
+    }
     if (r->graph_id != 0) {
         graph_id_text(r->graph_id, graph);
         word(l, "graph", graph);

@@ -250,12 +250,13 @@ static void name_answer(struct relay *r)
 {
     struct exchange *x = r->x;
     const struct request *request = job_request(r->job);
-    if (r->route.kind == ROUTE_AUTO) {
+    bool is_graph = r->route.kind != ROUTE_MODEL;
+    if (is_graph || r->route.task_by == TASK_BY_HEADER) {
         exchange_set_task(x, r->route.task);
     }
     r->id_json = quoted(&x->room, id_prefix(request->endpoint), slice_of(exchange_id(x)));
     r->model_json = quoted(&x->room, "", request->model_name);
-    if (r->route.kind == ROUTE_AUTO) {
+    if (is_graph) {
         char graph[GRAPH_ID_TEXT_BYTES];
         graph_id_text(r->route.graph->id, graph);
         reply_header(x, "x-sluice-task", r->route.task->name);
@@ -290,6 +291,25 @@ static bool parse(struct relay *r)
     return true;
 }
 
+static void refuse_route(struct exchange *x, enum route_answer answer, const struct errbuf *why)
+{
+    switch (answer) {
+    case ROUTE_UNKNOWN_TASK:
+        refuse(x, END_BAD_REQUEST, 400, NULL, "unknown_task", why->text);
+        break;
+    case ROUTE_OUTSIDE_DATA:
+        refuse(x, END_FORBIDDEN, 403, "model", "data_boundary", why->text);
+        break;
+    case ROUTE_NO_MEMORY:
+        refuse(x, END_INTERNAL, 503, NULL, "out_of_memory", why->text);
+        break;
+    case ROUTE_UNKNOWN_NAME:
+    case ROUTE_OK:
+        refuse(x, END_NOT_FOUND, 404, "model", "model_not_found", why->text);
+        break;
+    }
+}
+
 static bool find_route(struct relay *r)
 {
     struct exchange *x = r->x;
@@ -300,10 +320,15 @@ static bool find_route(struct relay *r)
                "this API key is not allowed to use this model");
         return false;
     }
-    if (route_find(x->settings->snapshot, request->model_name, &r->route, &why) != ERR_NONE) {
-        refuse(x, END_NOT_FOUND, 404, "model", "model_not_found", why.text);
+    const struct route_ask ask = {
+        .name = request->model_name, .header = slice_of(x->task_header), .request = request};
+    enum route_answer answer = route_find(x->settings->snapshot, &ask, &r->route, &why);
+    if (answer != ROUTE_OK) {
+        refuse_route(x, answer, &why);
         return false;
     }
+    x->record.task_by = r->route.task_by;
+    x->record.task_p = r->route.task_probability;
     if (route_has_choice(&r->route)) {
         route_choose(&r->route,
                      request_unit(request, x->server->install_key, x->key ? x->key->key_tag : 0,

@@ -64,8 +64,8 @@ static void faults_of_keys(void **state)
 
 static void keys_of_later_versions(void **state)
 {
-    static const char *const keys[] = {"tasks", "optimizer", "promotion",     "cache",
-                                       "store", "graphs",    "debug_headers", "feedback"};
+    static const char *const keys[] = {"optimizer", "promotion",     "cache",
+                                       "store",     "debug_headers", "feedback"};
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         char text[256];
@@ -345,7 +345,7 @@ static void faults_of_models(void **state)
         {GOOD "aliases: {a: m, b: a}\n",
          "t.yaml:5:20: aliases.b: \"a\" is an alias itself: name what it stands for\n"},
         {GOOD "aliases: {a: auto/math}\n",
-         "t.yaml:5:14: aliases.a: there is no model named \"auto/math\"\n"},
+         "t.yaml:5:14: aliases.a: there is no task named \"auto/math\"\n"},
         {GOOD "aliases: {auto: m}\n",
          "t.yaml:5:11: aliases.auto: expected a name: at most 63 letters, digits and . _ - : / @ "
          "+, "

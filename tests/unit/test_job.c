@@ -58,8 +58,8 @@ static void begin(struct job_fixture *j, const char *json)
     assert_int_equal(
         request_parse(job_request(j->job), ENDPOINT_CHAT, bytes, job_room(j->job), &param, &why),
         ERR_NONE);
-    assert_int_equal(route_find(j->f->snapshot, job_request(j->job)->model_name, &plan.route, &why),
-                     ERR_NONE);
+    const struct route_ask ask = {.name = job_request(j->job)->model_name};
+    assert_int_equal(route_find(j->f->snapshot, &ask, &plan.route, &why), ROUTE_OK);
     job_start(j->job, &plan);
     assert_string_equal(j->log, ""); /* never calls the sink before it has returned */
     wait_us(j->f, 0);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "router/ledger.h"
+#include "router/request.h"
 #include "tests/unit/catalog_fixture.h"
 
 enum { UNITS = 100000 };
@@ -42,7 +43,7 @@ static struct route found(const struct snapshot *s, const char *name)
     struct errbuf err = {""};
     struct route route;
 
-    if (route_find(s, slice_of(name), &route, &err) != ERR_NONE) {
+    if (route_find(s, &(struct route_ask) {.name = slice_of(name)}, &route, &err) != ROUTE_OK) {
         fail_msg("%s: %s", name, err.text);
     }
     return route;
@@ -90,7 +91,8 @@ static void assert_unknown(const struct snapshot *s, struct slice name, const ch
     struct errbuf err = {""};
     struct route route;
 
-    assert_int_equal(route_find(s, name, &route, &err), ERR_INPUT);
+    assert_int_equal(route_find(s, &(struct route_ask) {.name = name}, &route, &err),
+                     ROUTE_UNKNOWN_NAME);
     if (strstr(err.text, words) == NULL || strstr(err.text, "GET /v1/models") == NULL) {
         fail_msg("\"%s\" lacks \"%s\"", err.text, words);
     }
@@ -107,7 +109,7 @@ static void test_unknown_names(void **state)
     assert_unknown(s, SLICE_LIT("Auto"), "model `Auto`");
     assert_unknown(s, SLICE_LIT("auto/"), "task `auto/`");
     assert_unknown(s, SLICE_LIT("auto/math"), "task `auto/math`");
-    assert_unknown(s, SLICE_LIT("graph/panel"), "model `graph/panel`");
+    assert_unknown(s, SLICE_LIT("graph/panel"), "graph `graph/panel`");
     assert_unknown(s, SLICE_LIT("gpt-gone"), "model `gone`");
     /* Cut at 100 bytes, before a character that would be halved. */
     memset(name, 'n', sizeof(name));
@@ -129,6 +131,241 @@ static void test_no_chat_model(void **state)
     assert_unknown(s, SLICE_LIT("auto"), "no model can answer `auto`");
     assert_unknown(s, SLICE_LIT("auto/default"), "no model can answer `auto/default`");
     assert_model(s, "embed", "embed");
+    snapshot_unref(s);
+}
+
+/* ---- tasks: math has texts, code a rule, prose examples; edge is another upstream ---- */
+
+static const char *const math_texts[] = {"\\boxed", "solve for", NULL};
+
+static struct task task_named(const char *name, const char *route_name, const char *header)
+{
+    return (struct task) {.name = name,
+                          .route_name = route_name,
+                          .match = {.header = header},
+                          .budget = {(double) NAN, (double) NAN, (double) NAN}};
+}
+
+static struct snapshot *make_tasks(void)
+{
+    struct catalog *c = fixture_catalog(models, 3, aliases, 4);
+    struct upstream_def *ups = arena_array(&c->arena, 2, sizeof(*ups));
+    const struct upstream_def **data = arena_array(&c->arena, 2, sizeof(*data));
+    struct errbuf err;
+    struct snapshot *s;
+
+    ups[0] = c->upstreams[0];
+    ups[1] = ups[0];
+    ups[1].name = "edge";
+    c->upstreams = ups;
+    c->upstream_count = 2;
+    c->models[0].upstream = &ups[1]; /* small */
+    c->models[1].upstream = &ups[0];
+    c->models[2].upstream = &ups[0];
+    c->tasks = arena_array(&c->arena, 3, sizeof(*c->tasks));
+    c->task_count = 3;
+    c->tasks[0] = task_named("math", "auto/math", "maths");
+    c->tasks[0].match.any = math_texts;
+    c->tasks[1] = task_named("code", "auto/code", "code");
+    c->tasks[1].match.rules = TASK_RULE_CODE | TASK_RULE_TOOLS;
+    data[0] = &ups[1];
+    c->tasks[1].data = data;
+    c->tasks[1].data_is_written = true;
+    c->tasks[2] = task_named("prose", "auto/prose", "prose");
+    c->graphs = arena_array(&c->arena, 1, sizeof(*c->graphs));
+    c->graph_count = 1;
+    c->graphs[0] = (struct catalog_graph) {.name = "panel",
+                                           .route_name = "graph/panel",
+                                           .file = "panel.json",
+                                           .graph = graph_new_single(&c->models[2])};
+    s = snapshot_new(c, NULL, 1, 1, &err);
+    assert_non_null(s);
+    return s;
+}
+
+/* What was routed, with the request that it looked into. */
+struct routed {
+    struct request request;
+    struct arena room;
+    struct route route;
+    struct errbuf err;
+    enum route_answer answer;
+};
+
+static void ask(struct routed *r, const struct snapshot *s, const char *name, const char *header,
+                const char *members)
+{
+    const char *param;
+    char *json = x_printf("{\"model\":\"m\",%s}", members);
+    struct reqbody *body = reqbody_new(strlen(json));
+    struct route_ask a = {slice_of(name), slice_of(header), &r->request};
+
+    memcpy(body->bytes, json, strlen(json));
+    free(json);
+    memset(&r->request, 0, sizeof(r->request));
+    arena_init(&r->room, 1024, 1 << 20);
+    if (request_parse(&r->request, ENDPOINT_CHAT, body, &r->room, &param, &r->err) != ERR_NONE) {
+        fail_msg("%s", r->err.text);
+    }
+    r->answer = route_find(s, &a, &r->route, &r->err);
+    request_fini(&r->request);
+    arena_fini(&r->room);
+}
+
+#define USER(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
+
+static void assert_task(const struct snapshot *s, const char *name, const char *header,
+                        const char *members, const char *task, enum task_by by)
+{
+    struct routed r;
+
+    ask(&r, s, name, header, members);
+    if (r.answer != ROUTE_OK) {
+        fail_msg("%s: %s", name, r.err.text);
+    }
+    assert_string_equal(r.route.task->name, task);
+    assert_string_equal(task_by_text(r.route.task_by), task_by_text(by));
+}
+
+static void test_rules_and_texts(void **state)
+{
+    struct snapshot *s = make_tasks();
+
+    (void) state;
+    assert_task(s, "auto", NULL, USER("hello"), "default", TASK_BY_DEFAULT);
+    assert_task(s, "auto", NULL, USER("Put it in \\\\BOXED{}."), "math", TASK_BY_RULE);
+    assert_task(s, "auto", NULL, USER("sOLVE\\u0020For x"), "math", TASK_BY_RULE);
+    assert_task(s, "gpt-4o", NULL, USER("solve for x"), "math", TASK_BY_RULE);
+    assert_task(s, "auto", NULL, USER("```c\\nint x;```"), "code", TASK_BY_RULE);
+    /* The first in the file. */
+    assert_task(s, "auto", NULL, USER("```solve for x```"), "math", TASK_BY_RULE);
+    assert_task(s, "auto", NULL, USER("hello") ",\"tools\":[{}]", "code", TASK_BY_RULE);
+    assert_task(s, "auto", NULL, USER("hello") ",\"tools\":[]", "default", TASK_BY_DEFAULT);
+    /* The last user message counts. */
+    assert_task(s, "auto", NULL,
+                "\"messages\":[{\"role\":\"user\",\"content\":\"solve for\"},"
+                "{\"role\":\"user\",\"content\":\"thanks\"}]",
+                "default", TASK_BY_DEFAULT);
+    snapshot_unref(s);
+}
+
+static void test_names_and_headers_go_first(void **state)
+{
+    struct snapshot *s = make_tasks();
+
+    (void) state;
+    assert_task(s, "auto/prose", NULL, USER("solve for x"), "prose", TASK_BY_NAME);
+    assert_task(s, "auto/prose", "maths", USER("hello"), "prose", TASK_BY_NAME);
+    assert_task(s, "auto", "prose", USER("solve for x"), "prose", TASK_BY_HEADER);
+    assert_task(s, "auto", "maths", USER("hello"), "math", TASK_BY_HEADER);
+    assert_task(s, "auto", "default", USER("solve for x"), "default", TASK_BY_HEADER);
+    /* Rules are for auto: what names a model or a graph is under the header's task, else default. */
+    assert_task(s, "large", NULL, USER("solve for x"), "default", TASK_BY_DEFAULT);
+    assert_task(s, "large", "maths", USER("hello"), "math", TASK_BY_HEADER);
+    assert_task(s, "graph/panel", NULL, USER("solve for x"), "default", TASK_BY_DEFAULT);
+    assert_task(s, "graph/panel", "prose", USER("hello"), "prose", TASK_BY_HEADER);
+    snapshot_unref(s);
+}
+
+static void test_unknown_headers(void **state)
+{
+    static const char *const names[] = {"auto", "large", "graph/panel"};
+    struct snapshot *s = make_tasks();
+    struct routed r;
+    size_t i;
+
+    (void) state;
+    for (i = 0; i < ARRAY_LEN(names); i++) {
+        ask(&r, s, names[i], "math", USER("hello")); /* the name, not the header's value */
+        assert_int_equal(r.answer, ROUTE_UNKNOWN_TASK);
+        assert_non_null(strstr(r.err.text, "`math`"));
+        assert_non_null(strstr(r.err.text, "default, maths, code, prose"));
+    }
+    snapshot_unref(s);
+}
+
+static void test_graphs(void **state)
+{
+    struct snapshot *s = make_tasks();
+    struct routed r;
+
+    (void) state;
+    ask(&r, s, "graph/panel", NULL, USER("hello"));
+    assert_int_equal(r.answer, ROUTE_OK);
+    assert_int_equal(r.route.kind, ROUTE_GRAPH);
+    assert_string_equal(r.route.name, "graph/panel");
+    assert_ptr_equal(r.route.graph, s->catalog->graphs[0].graph);
+    assert_true(r.route.propensity == 1.0 && !route_has_choice(&r.route));
+    ask(&r, s, "graph/none", NULL, USER("hello"));
+    assert_int_equal(r.answer, ROUTE_UNKNOWN_NAME);
+    assert_non_null(strstr(r.err.text, "the graph `graph/none` does not exist"));
+    snapshot_unref(s);
+}
+
+/* The data of `code` is written: edge, where small is and nothing else. */
+static void test_written_data_binds_names(void **state)
+{
+    struct snapshot *s = make_tasks();
+    struct routed r;
+
+    (void) state;
+    ask(&r, s, "auto/code", NULL, USER("hello"));
+    assert_string_equal(r.route.graph->nodes[0].model->name, "small");
+    assert_task(s, "small", "code", USER("hello"), "code", TASK_BY_HEADER);
+    ask(&r, s, "large", "code", USER("hello"));
+    assert_int_equal(r.answer, ROUTE_OUTSIDE_DATA);
+    assert_non_null(strstr(r.err.text, "`large` may reach the upstream up"));
+    ask(&r, s, "graph/panel", "code", USER("hello"));
+    assert_int_equal(r.answer, ROUTE_OUTSIDE_DATA);
+    assert_non_null(strstr(r.err.text, "data` of the task code"));
+    /* What is only its champion's does not bind. */
+    assert_task(s, "small", "maths", USER("hello"), "math", TASK_BY_HEADER);
+    snapshot_unref(s);
+}
+
+/* One class for each of two words, and nothing else is known. */
+static struct classify_model *two_words(const char *first, const char *second)
+{
+    const char *const words[] = {first, second};
+    struct classify_model *m = classify_model_new(2, 0.6f);
+    struct classify_features f;
+    unsigned k;
+    size_t i;
+
+    assert_non_null(m);
+    for (k = 0; k < 2; k++) {
+        classify_extract(slice_of(words[k]), SLICE_NONE, &f);
+        for (i = 0; i < f.count; i++) {
+            classify_model_see(m, f.at[i].bucket);
+            m->weights[f.at[i].bucket * m->stride + k] = 10.0f * f.at[i].value;
+        }
+    }
+    return m;
+}
+
+static void test_classifier(void **state)
+{
+    static const char *const names[] = {"prose", "default"};
+    struct snapshot *s = make_tasks();
+    struct classify_model *m = two_words("poem", "weather");
+    struct routed r;
+
+    (void) state;
+    snapshot_classify_by(s, m, names);
+    classify_model_unref(m);
+    assert_task(s, "auto", NULL, USER("poem"), "prose", TASK_BY_CLASSIFIER);
+    assert_task(s, "auto", NULL, USER("weather"), "default", TASK_BY_CLASSIFIER);
+    assert_task(s, "auto", NULL, USER("poem: solve for x"), "math", TASK_BY_RULE);
+    ask(&r, s, "auto", NULL, USER("poem"));
+    assert_true(r.route.task_probability > 0.9f);
+    /* Not sure: default, and the probability that was too low. */
+    ask(&r, s, "auto", NULL, USER("poem of the harvest and its tractors"));
+    assert_int_equal(r.route.task_by, TASK_BY_DEFAULT);
+    assert_true(r.route.task_probability > 0.0f && r.route.task_probability < 0.6f);
+    ask(&r, s, "auto", "maths", USER("poem"));
+    assert_true(r.route.task_probability == 0.0f);
+    ask(&r, s, "small", NULL, USER("poem"));
+    assert_true(r.route.task_probability == 0.0f);
     snapshot_unref(s);
 }
 
@@ -214,7 +451,7 @@ static void test_growing_share_moves_units_once(void **state)
             struct route route;
 
             set_share(s, shares[k]);
-            assert_int_equal(route_find(s, SLICE_LIT("auto"), &route, NULL), ERR_NONE);
+            route = found(s, "auto");
             assert_true(route_has_choice(&route));
             route_choose(&route, unit_at(i));
             assert_true(route.arm >= before);
@@ -248,7 +485,7 @@ static void test_several_candidates(void **state)
     for (i = 0; i < UNITS; i++) {
         struct route route;
 
-        assert_int_equal(route_find(s, SLICE_LIT("auto"), &route, NULL), ERR_NONE);
+        route = found(s, "auto");
         assert_true(route_has_choice(&route));
         route_choose(&route, unit_at(i));
         drawn[route.arm]++;
@@ -264,6 +501,12 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_unknown_names),
         cmocka_unit_test(test_no_chat_model),
+        cmocka_unit_test(test_rules_and_texts),
+        cmocka_unit_test(test_names_and_headers_go_first),
+        cmocka_unit_test(test_unknown_headers),
+        cmocka_unit_test(test_graphs),
+        cmocka_unit_test(test_written_data_binds_names),
+        cmocka_unit_test(test_classifier),
         cmocka_unit_test(test_draw_is_uniform),
         cmocka_unit_test(test_experiments_are_independent),
         cmocka_unit_test(test_growing_share_moves_units_once),

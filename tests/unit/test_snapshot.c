@@ -128,6 +128,92 @@ static void test_nothing_that_chats(void **state)
     snapshot_unref(s);
 }
 
+/* A catalog with tasks; of each only what is set here. */
+static struct snapshot *make_tasks(const struct task *tasks, size_t count)
+{
+    static struct ledger ledger;
+    struct catalog *c = fixture_catalog(two, 2, NULL, 0);
+    struct errbuf err;
+    struct snapshot *s;
+
+    c->tasks = arena_array(&c->arena, count, sizeof(*c->tasks));
+    memcpy(c->tasks, tasks, count * sizeof(*tasks));
+    c->task_count = count;
+    s = snapshot_new(c, &ledger, 5000000, 1, &err);
+    assert_non_null(s);
+    return s;
+}
+
+#define NO_LIMIT                                                                                   \
+    {                                                                                              \
+        (double) NAN, (double) NAN, (double) NAN                                                   \
+    }
+
+static void test_tasks_of_the_configuration(void **state)
+{
+    static const char *const any[] = {"x", NULL};
+    const struct task tasks[] = {
+        {.name = "a", .match = {.header = "ha", .rules = TASK_RULE_CODE}, .budget = NO_LIMIT},
+        {.name = "default",
+         .match = {.header = "hd", .any = any},
+         .budget = NO_LIMIT,
+         .deadline_us = 7},
+        {.name = "b", .match = {.header = "b"}, .budget = NO_LIMIT},
+    };
+    struct snapshot *s = make_tasks(tasks, 3);
+
+    (void) state;
+    assert_int_equal(s->task_count, 3);
+    assert_string_equal(s->tasks[0].name, "default");
+    assert_int_equal(s->tasks[0].deadline_us, 7);
+    assert_string_equal(s->tasks[1].name, "a");
+    assert_int_equal(s->tasks[1].deadline_us, 5000000);
+    /* What is looked at stays in the order of the file. */
+    assert_int_equal(s->by_rule_count, 2);
+    assert_ptr_equal(s->by_rule[0], &s->tasks[1]);
+    assert_ptr_equal(s->by_rule[1], &s->tasks[0]);
+    assert_true(s->has_texts && snapshot_looks_inside(s));
+    assert_ptr_equal(snapshot_task_of_header(s, SLICE_LIT("hd")), &s->tasks[0]);
+    assert_ptr_equal(snapshot_task_of_header(s, SLICE_LIT("ha")), &s->tasks[1]);
+    assert_null(snapshot_task_of_header(s, SLICE_LIT("a")));
+    /* Without `data` it is where the champion goes. */
+    assert_ptr_equal(s->tasks[1].data[0], &s->catalog->upstreams[0]);
+    assert_null(s->tasks[1].data[1]);
+    assert_false(s->tasks[1].data_is_written);
+    snapshot_unref(s);
+}
+
+static void test_nothing_to_look_at(void **state)
+{
+    struct snapshot *s = make(two, 2);
+
+    (void) state;
+    assert_false(snapshot_looks_inside(s));
+    snapshot_unref(s);
+}
+
+static void test_classes_are_tasks(void **state)
+{
+    static const char *const names[] = {"b", "default", "a"};
+    const struct task tasks[] = {
+        {.name = "a", .match = {.header = "a"}, .budget = NO_LIMIT},
+        {.name = "b", .match = {.header = "b"}, .budget = NO_LIMIT},
+    };
+    struct snapshot *s = make_tasks(tasks, 2);
+    struct classify_model *model = classify_model_new(3, 0.6f);
+
+    (void) state;
+    assert_non_null(model);
+    snapshot_classify_by(s, model, names);
+    assert_true(snapshot_looks_inside(s));
+    classify_model_unref(model); /* the snapshot has its own reference */
+    assert_int_equal(s->classifier->classes, 3);
+    assert_int_equal(s->task_of_class[0], 2);
+    assert_int_equal(s->task_of_class[1], 0);
+    assert_int_equal(s->task_of_class[2], 1);
+    snapshot_unref(s);
+}
+
 /* A catalog that ran out of its room must not be served half. */
 static void test_sour_catalog(void **state)
 {
@@ -176,9 +262,15 @@ static void test_references_of_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contents),       cmocka_unit_test(test_upstreams_are_registered),
-        cmocka_unit_test(test_first_champion), cmocka_unit_test(test_nothing_that_chats),
-        cmocka_unit_test(test_sour_catalog),   cmocka_unit_test(test_references_of_threads),
+        cmocka_unit_test(test_contents),
+        cmocka_unit_test(test_upstreams_are_registered),
+        cmocka_unit_test(test_first_champion),
+        cmocka_unit_test(test_nothing_that_chats),
+        cmocka_unit_test(test_tasks_of_the_configuration),
+        cmocka_unit_test(test_nothing_to_look_at),
+        cmocka_unit_test(test_classes_are_tasks),
+        cmocka_unit_test(test_sour_catalog),
+        cmocka_unit_test(test_references_of_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
