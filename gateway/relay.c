@@ -264,6 +264,19 @@ static void name_answer(struct relay *r)
     }
 }
 
+/* An upstream that routes itself may answer with any of `models`, also one that the key's list does not
+ * hold. False after a refusal was sent. */
+static bool check_models(struct exchange *x, const struct request *request)
+{
+    enum span_type type = request->models.type;
+    if (x->key && x->key->allow && type != SPAN_ABSENT && type != SPAN_NULL) {
+        refuse(x, END_FORBIDDEN, 403, "models", "model_not_allowed",
+               "this API key is limited to certain models: `models` is not allowed");
+        return false;
+    }
+    return true;
+}
+
 /* False after a refusal was sent. */
 static bool parse(struct relay *r)
 {
@@ -365,7 +378,9 @@ void relay_start(struct exchange *x)
     x->state = r;
     loop_timer_init(&r->heartbeat, on_heartbeat, r);
     r->job = job_new(x->server->upstreams, x->settings->snapshot, &sink, r);
-    if (parse(r) && find_route(r) && relay_limits_enter(&r->limits, x, job_request(r->job))) {
+    const struct request *request = job_request(r->job);
+    if (parse(r) && check_models(x, request) && find_route(r) &&
+        relay_limits_enter(&r->limits, x, request)) {
         run_job(r);
     }
 }

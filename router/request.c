@@ -41,6 +41,7 @@ struct member {
 
 static const struct member members[] = {
     {"model", ALL, STRING, true, "a non-empty string", AT(model)},
+    {"models", ALL, ANYTHING, false, "", AT(models)},
     {"messages", CHAT, ARRAY, true, "a non-empty array of objects", AT(messages)},
     {"prompt", COMPLETIONS, STRING | ARRAY, true, "a string or a non-empty array", AT(input)},
     {"input", EMBEDDINGS, STRING | ARRAY, true, "a string or a non-empty array", AT(input)},

@@ -34,6 +34,7 @@ struct request {
     struct slice object;  /* from the opening brace to the closing one */
 
     struct span_value model;
+    struct span_value models; /* of any type: more models, to upstreams that route themselves */
     struct span_value stream;
     struct span_value stream_options;
     struct span_value messages; /* chat */

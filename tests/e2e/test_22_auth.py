@@ -1,6 +1,7 @@
 """API keys: who may come in, to which models, how often."""
 
 import hashlib
+import json
 import time
 import unittest
 
@@ -72,6 +73,20 @@ class KeyTest(GatewayCase):
                 self.assertEqual(r.status, status, r.body)
                 if status == 403:
                     self.assert_error(r, 403, "invalid_request_error", param="model")
+
+    def test_a_limited_key_names_no_further_models(self):
+        """To an upstream that routes itself they are models to answer with."""
+        for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+            body = dict(chat("fast"), prompt="Hi", input="Hi")
+            for models in (["dear"], [], "dear", {}):
+                with self.subTest(path=path, models=models):
+                    r = self.gateway.call("POST", path, dict(body, models=models), bearer("key-two"))
+                    self.assert_error(r, 403, "invalid_request_error", param="models")
+        text = json.dumps(chat("fast", models=["dear"])).replace('"models"', '"mod\\u0065ls"')
+        r = self.gateway.call("POST", "/v1/chat/completions", text.encode(), bearer("key-two"))
+        self.assert_error(r, 403, "invalid_request_error", param="models")
+        self.assertEqual(self.chat(headers=bearer("key-two"), models=None).status, 200)
+        self.assertEqual(self.chat(headers=bearer("key-one"), models=["dear"]).status, 200)
 
     def test_list_shows_what_is_allowed(self):
         ids = {m["id"] for m in self.get("/v1/models", bearer("key-two")).json["data"]}

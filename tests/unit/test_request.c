@@ -154,6 +154,10 @@ static void test_members_of_any_type(void **state)
          "{\"model\":\"m\",\"prompt\":\"\",\"temperature\":1,\"temperature\":2}");
     assert_int_equal(p.r.temperature.type, SPAN_ABSENT);
     done(&p);
+    /* But a key that is limited to certain models must see `models` in all of them. */
+    good(&p, ENDPOINT_EMBEDDINGS, "{\"model\":\"m\",\"input\":\"a\",\"mod\\u0065ls\":[\"x\"]}");
+    assert_slice(p.r.models.text, "[\"x\"]");
+    done(&p);
 }
 
 static void test_other_endpoints(void **state)
