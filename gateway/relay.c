@@ -168,8 +168,9 @@ static enum sink_flow on_chunk(void *arg, const struct chunk *c)
         name_source(r, c);
         reply_stream_begin(x);
     }
-    if (c->has_content && x->record.content_us == 0) {
-        x->record.content_us = exchange_now_us(x);
+    if (c->has_content) {
+        r->limits.delivered_events++;
+        x->record.content_us = x->record.content_us ? x->record.content_us : exchange_now_us(x);
     }
     sse_write_event(reply_stream(x), pieces, splice_pieces(&edits, pieces));
     enum sink_flow flow = reply_stream_flush(x);

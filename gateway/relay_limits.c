@@ -57,21 +57,30 @@ bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct
     }
     l->entered = true;
     l->estimated_tokens = request->estimated_tokens;
+    l->prompt_tokens = request->prompt_tokens + request->tools_tokens;
     return true;
+}
+
+static uint64_t used_tokens(const struct relay_limits *l, const struct record *r)
+{
+    if (r->usage.known) {
+        return r->usage.prompt + r->usage.completion;
+    }
+    if (r->call.first_byte_us == 0) {
+        return 0;
+    }
+    if (r->reason == END_COMPLETE) {
+        return l->estimated_tokens;
+    }
+    return l->prompt_tokens + l->delivered_events;
 }
 
 void relay_limits_leave(struct relay_limits *l, struct exchange *x)
 {
-    const struct record *r = &x->record;
     if (!l->entered) {
         return;
     }
-    uint64_t real = l->estimated_tokens;
-    if (r->usage.known) {
-        real = r->usage.prompt + r->usage.completion;
-    } else if (r->call.first_byte_us == 0) {
-        real = 0;
-    }
     l->entered = false;
-    ledger_key_leave(x->server->upstreams->ledger, x->key->ledger, l->estimated_tokens, real);
+    ledger_key_leave(x->server->upstreams->ledger, x->key->ledger, l->estimated_tokens,
+                     used_tokens(l, &x->record));
 }

@@ -8,14 +8,18 @@
 struct relay_limits {
     bool entered;
     uint64_t estimated_tokens;
+    uint64_t prompt_tokens; /* part of them */
+    uint64_t
+        delivered_events; /* of a stream, with content: about a token each. The relay counts. */
 };
 
 /* Admits the request and adds the x-ratelimit-* headers to the reply to come; false after a 429 with
  * retry-after was sent. A request without a key has no limits. */
 bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct request *request);
 
-/* Charges what x->record says was really used; where the upstream reported nothing the estimate stays,
- * and a request that never reached a model is charged no tokens. */
+/* Charges what x->record says was really used. Where the upstream reported nothing: a request that never
+ * reached a model is charged no tokens, one that ended early its prompt and what was delivered of the
+ * answer, and a whole one the estimate. */
 void relay_limits_leave(struct relay_limits *l, struct exchange *x);
 
 #endif

@@ -122,6 +122,7 @@ class LimitTest(GatewayCase):
             {"name": "free", "sha256": sha256("free")},
             {"name": "counted", "sha256": sha256("c"), "requests_per_minute": 1},
             {"name": "quick", "sha256": sha256("q"), "requests_per_minute": 120},
+            {"name": "left", "sha256": sha256("l"), "tokens_per_minute": 600},
         ]
 
     def refused(self, r):
@@ -182,6 +183,21 @@ class LimitTest(GatewayCase):
             self.open_stream("slow", bearer("f")).content()
         self.doCleanups()
         self.eventually(lambda: self.chat(headers=bearer("f")).status == 200, "the slots come back", 5)
+
+    def test_an_aborted_stream_costs_what_came_of_it(self):
+        """A prompt of 200 tokens, and a few of the 390 that were asked for. 10 come back in a second."""
+        long = [{"role": "user", "content": "What is 1 + 2? " + "x" * 800}]
+        with self.connect() as c:
+            stream = self.open_stream("slow", bearer("l"), connection=c, max_tokens=390, messages=long)
+            for _ in range(3):
+                stream.content()
+        r = self.eventually(lambda: self.allowed("l", max_tokens=300), "the estimate is corrected", 5)
+        left = int(r["x-ratelimit-remaining-tokens"])
+        self.assertLess(left, 200, "the prompt is charged")
+
+    def allowed(self, key, **members):
+        r = self.chat("fast", headers=bearer(key), **members)
+        return r if r.status == 200 else None
 
     def test_429_is_in_the_metrics_and_the_log(self):
         for _ in range(2):
