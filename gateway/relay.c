@@ -172,7 +172,9 @@ static enum sink_flow on_chunk(void *arg, const struct chunk *c)
         r->limits.delivered_events++;
         x->record.content_us = x->record.content_us ? x->record.content_us : exchange_now_us(x);
     }
-    sse_write_event(reply_stream(x), pieces, splice_pieces(&edits, pieces));
+    if (sse_write_event(reply_stream(x), pieces, splice_pieces(&edits, pieces)) != ERR_NONE) {
+        return give_up(r);
+    }
     enum sink_flow flow = reply_stream_flush(x);
     if (flow == SINK_FULL) {
         x->record.pauses++;

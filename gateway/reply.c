@@ -168,40 +168,68 @@ void reply_whole(struct exchange *x, int status, const char *type, struct slice 
 
 /* ---- failures ---- */
 
-static void add_json_string(struct evbuffer *out, const char *text)
+/* False: no memory; the buffer holds a part of it. Words may be a provider's, of any length. */
+static bool add_bytes(struct evbuffer *out, struct slice s)
+{
+    return evbuffer_add(out, s.p, s.n) == 0;
+}
+
+static bool add_json_string(struct evbuffer *out, const char *text)
 {
     struct slice s = slice_of(text);
     size_t length = span_escaped_length(s);
     struct evbuffer_iovec room;
-    evbuffer_add(out, "\"", 1);
-    if (length > 0 && evbuffer_reserve_space(out, (ev_ssize_t) length, &room, 1) == 1) {
+    if (!add_bytes(out, SLICE_LIT("\""))) {
+        return false;
+    }
+    if (length > 0) {
+        if (evbuffer_reserve_space(out, (ev_ssize_t) length, &room, 1) != 1) {
+            return false;
+        }
         span_escape(s, room.iov_base, length);
         room.iov_len = length;
         evbuffer_commit_space(out, &room, 1);
     }
-    evbuffer_add(out, "\"", 1);
+    return add_bytes(out, SLICE_LIT("\""));
 }
 
-static void add_member(struct evbuffer *out, const char *key, struct slice raw, const char *text)
+static bool add_member(struct evbuffer *out, const char *key, struct slice raw, const char *text)
 {
-    add(out, key);
-    if (raw.n > 0) {
-        evbuffer_add(out, raw.p, raw.n);
-    } else if (text) {
-        add_json_string(out, text);
-    } else {
-        add(out, "null");
+    if (!add_bytes(out, slice_of(key))) {
+        return false;
     }
+    if (raw.n > 0) {
+        return add_bytes(out, raw);
+    }
+    return text ? add_json_string(out, text) : add_bytes(out, SLICE_LIT("null"));
 }
 
-static void add_failure_json(struct evbuffer *out, const struct failure *f)
+static bool add_failure_json(struct evbuffer *out, const struct failure *f)
 {
     bool own = f->message_json.n == 0; /* a provider's error keeps all its words, nulls too */
-    add_member(out, "{\"error\":{\"message\":", f->message_json, f->message ? f->message : "");
-    add_member(out, ",\"type\":", f->type_json, own || f->type_json.n ? f->type : NULL);
-    add_member(out, ",\"param\":", f->param_json, own ? f->param : NULL);
-    add_member(out, ",\"code\":", f->code_json, own ? f->code : NULL);
-    add(out, "}}");
+    return add_member(out, "{\"error\":{\"message\":", f->message_json,
+                      f->message ? f->message : "") &&
+           add_member(out, ",\"type\":", f->type_json, own || f->type_json.n ? f->type : NULL) &&
+           add_member(out, ",\"param\":", f->param_json, own ? f->param : NULL) &&
+           add_member(out, ",\"code\":", f->code_json, own ? f->code : NULL) &&
+           add_bytes(out, SLICE_LIT("}}"));
+}
+
+/* The error object as one piece; NULL: no memory. */
+static struct evbuffer *failure_json(const struct failure *f, struct slice *text)
+{
+    struct evbuffer *json = evbuffer_new();
+    if (json && add_failure_json(json, f)) {
+        *text = (struct slice) {(const char *) evbuffer_pullup(json, -1),
+                                evbuffer_get_length(json)};
+        if (text->p) {
+            return json;
+        }
+    }
+    if (json) {
+        evbuffer_free(json);
+    }
+    return NULL;
 }
 
 void reply_failure(struct exchange *x, const struct failure *f)
@@ -217,13 +245,12 @@ void reply_failure(struct exchange *x, const struct failure *f)
     if (f->no_retry) {
         reply_header(x, "x-should-retry", "false");
     }
-    struct evbuffer *json = evbuffer_new();
+    struct slice body;
+    struct evbuffer *json = failure_json(f, &body);
     if (!json) {
         exchange_over(x, SESSION_ABORT);
         return;
     }
-    add_failure_json(json, f);
-    struct slice body = {(const char *) evbuffer_pullup(json, -1), evbuffer_get_length(json)};
     reply_whole(x, f->status, "application/json", body);
     evbuffer_free(json);
 }
@@ -373,17 +400,18 @@ void reply_stream_abort(struct exchange *x, const struct failure *f)
         return;
     }
     x->record.reason = f->reason;
-    struct evbuffer *json = evbuffer_new();
-    if (!json) {
+    struct slice text;
+    struct evbuffer *json = failure_json(f, &text);
+    bool told = json && sse_write_event(x->reply.staging, &text, 1) == ERR_NONE;
+    if (json) {
+        evbuffer_free(json);
+    }
+    if (!told) {
         send_staged(x);
         exchange_over(x,
                       SESSION_ABORT); /* nothing says that it failed but the missing last chunk */
         return;
     }
-    add_failure_json(json, f);
-    struct slice text = {(const char *) evbuffer_pullup(json, -1), evbuffer_get_length(json)};
-    sse_write_event(x->reply.staging, &text, 1);
-    evbuffer_free(json);
     /* Not closed at once: a client that has read the framing's end may have sent its next request on
      * this connection already, and would see that one fail. */
     end_stream(x, x->keep_alive ? SESSION_LINGER : SESSION_CLOSE);

@@ -4,21 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One reservation an event: this runs once for every token that a client gets. Memory that is gone ends
- * the program, as in x_alloc(): a stream from which an event is missing must not go on. */
+/* One reservation an event: this runs once for every token that a client gets. NULL: no memory. */
 static char *reserve(struct evbuffer *out, size_t bytes, struct evbuffer_iovec *v)
 {
     if (evbuffer_reserve_space(out, (ev_ssize_t) bytes, v, 1) != 1) {
-        abort();
+        return NULL;
     }
     v->iov_len = bytes;
     return v->iov_base;
 }
 
+static char *reserve_small(struct evbuffer *out, size_t bytes, struct evbuffer_iovec *v)
+{
+    char *room = reserve(out, bytes, v);
+    if (!room) {
+        abort();
+    }
+    return room;
+}
+
 static void commit(struct evbuffer *out, struct evbuffer_iovec *v)
 {
     if (evbuffer_commit_space(out, v, 1) != 0) {
-        abort();
+        abort(); /* it is what was reserved */
     }
 }
 
@@ -41,7 +49,7 @@ static void flatten(char *text, size_t n, char newline)
     }
 }
 
-void sse_write_event(struct evbuffer *out, const struct slice *pieces, size_t count)
+enum err sse_write_event(struct evbuffer *out, const struct slice *pieces, size_t count)
 {
     struct slice before = SLICE_LIT("data: ");
     struct slice after = SLICE_LIT("\n\n");
@@ -53,7 +61,11 @@ void sse_write_event(struct evbuffer *out, const struct slice *pieces, size_t co
     for (size_t i = 0; i < count; i++) {
         bytes += pieces[i].n;
     }
-    text = put(reserve(out, bytes, &v), before);
+    to = reserve(out, bytes, &v);
+    if (!to) {
+        return ERR_NOMEM;
+    }
+    text = put(to, before);
     to = text;
     for (size_t i = 0; i < count; i++) {
         to = put(to, pieces[i]);
@@ -62,6 +74,7 @@ void sse_write_event(struct evbuffer *out, const struct slice *pieces, size_t co
     flatten(text, (size_t) (to - text), '\r');
     (void) put(to, after);
     commit(out, &v);
+    return ERR_NONE;
 }
 
 void sse_write_done(struct evbuffer *out)
@@ -69,7 +82,7 @@ void sse_write_done(struct evbuffer *out)
     struct slice done = SLICE_LIT("data: [DONE]\n\n");
     struct evbuffer_iovec v;
 
-    (void) put(reserve(out, done.n, &v), done);
+    (void) put(reserve_small(out, done.n, &v), done);
     commit(out, &v);
 }
 
@@ -79,6 +92,6 @@ void sse_write_comment(struct evbuffer *out, struct slice text)
     struct slice after = SLICE_LIT("\n\n");
     struct evbuffer_iovec v;
 
-    (void) put(put(put(reserve(out, before.n + text.n + after.n, &v), before), text), after);
+    (void) put(put(put(reserve_small(out, before.n + text.n + after.n, &v), before), text), after);
     commit(out, &v);
 }

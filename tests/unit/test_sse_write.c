@@ -1,12 +1,26 @@
 #include "gateway/sse_write.h"
 
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+/* libevent's allocations above this size fail. */
+static size_t most_bytes = SIZE_MAX;
+
+static void *allocate(size_t bytes)
+{
+    return bytes > most_bytes ? NULL : malloc(bytes);
+}
+
+static void *reallocate(void *old, size_t bytes)
+{
+    return bytes > most_bytes ? NULL : realloc(old, bytes);
+}
 
 static void expect_bytes(struct evbuffer *b, const char *want, size_t n)
 {
@@ -26,7 +40,7 @@ static void test_event(void **state)
     struct evbuffer *b = evbuffer_new();
 
     (void) state;
-    sse_write_event(b, pieces, ARRAY_LEN(pieces));
+    assert_int_equal(sse_write_event(b, pieces, ARRAY_LEN(pieces)), ERR_NONE);
     expect_text(b, "data: {\"id\":\"x\"}\n\n");
     evbuffer_free(b);
 }
@@ -38,8 +52,8 @@ static void test_events_follow_one_another(void **state)
 
     (void) state;
     sse_write_comment(b, SLICE_LIT("keep-alive"));
-    sse_write_event(b, &one, 1);
-    sse_write_event(b, &one, 1);
+    assert_int_equal(sse_write_event(b, &one, 1), ERR_NONE);
+    assert_int_equal(sse_write_event(b, &one, 1), ERR_NONE);
     sse_write_done(b);
     expect_text(b, ": keep-alive\n\ndata: {\"a\":1}\n\ndata: {\"a\":1}\n\ndata: [DONE]\n\n");
     evbuffer_free(b);
@@ -53,7 +67,7 @@ static void test_line_ends_become_spaces(void **state)
     struct evbuffer *b = evbuffer_new();
 
     (void) state;
-    sse_write_event(b, pieces, ARRAY_LEN(pieces));
+    assert_int_equal(sse_write_event(b, pieces, ARRAY_LEN(pieces)), ERR_NONE);
     expect_text(b, "data: { \"a\":   1 } \n\n");
     evbuffer_free(b);
 }
@@ -73,7 +87,7 @@ static void test_sizes(void **state)
         const struct slice pieces[] = {{text, n / 2}, {text + n / 2, n - n / 2}};
         struct evbuffer *b = evbuffer_new();
 
-        sse_write_event(b, pieces, 2);
+        assert_int_equal(sse_write_event(b, pieces, 2), ERR_NONE);
         memcpy(want, "data: ", 6);
         memcpy(want + 6, text, n);
         memcpy(want + 6 + n, "\n\n", 2);
@@ -84,13 +98,35 @@ static void test_sizes(void **state)
     free(want);
 }
 
+/* An event for which there is no memory leaves no trace, and those before it are whole. */
+static void test_no_memory(void **state)
+{
+    static char big[64 * 1024];
+    const struct slice one = SLICE_LIT("{\"a\":1}");
+    const struct slice pieces[] = {{big, 100}, {big, sizeof(big)}};
+    struct evbuffer *b = evbuffer_new();
+
+    (void) state;
+    memset(big, 'x', sizeof(big));
+    assert_int_equal(sse_write_event(b, &one, 1), ERR_NONE);
+    most_bytes = 4096;
+    assert_int_equal(sse_write_event(b, pieces, 2), ERR_NOMEM);
+    expect_text(b, "data: {\"a\":1}\n\n");
+    assert_int_equal(sse_write_event(b, &one, 1), ERR_NONE);
+    most_bytes = SIZE_MAX;
+    expect_text(b, "data: {\"a\":1}\n\ndata: {\"a\":1}\n\n");
+    evbuffer_free(b);
+}
+
 int main(void)
 {
+    event_set_mem_functions(allocate, reallocate, free);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_events_follow_one_another),
         cmocka_unit_test(test_line_ends_become_spaces),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
