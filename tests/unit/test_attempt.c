@@ -69,7 +69,7 @@ static void done_without_a_finish_reason_is_a_cut(void **state)
     ends(f, TRANSFER_COMPLETE);
     assert_string_equal(f->log, "commit chunk end:upstream_cut");
     assert_int_equal(f->failure.status, 502);
-    assert_int_equal(f->transfer_count, 1); /* content went out: no second try */
+    assert_int_equal(f->script.count, 1); /* content went out: no second try */
     fixture_free(f);
 }
 
@@ -149,7 +149,7 @@ static void an_error_event_says_by_its_code_what_may_follow(void **state)
         }
         assert_string_equal(f->log, "end:upstream_status");
         assert_int_equal(f->failure.status, rows[i].status);
-        assert_int_equal(f->transfer_count, rows[i].transfers);
+        assert_int_equal(f->script.count, rows[i].transfers);
         assert_true(f->failure.message_json.n > 0);
         fixture_free(f);
     }
@@ -242,7 +242,7 @@ static void a_providers_error_keeps_status_and_words(void **state)
     assert_int_equal(f->failure.status, 400);
     assert_string_equal(f->record.upstream_id, "req-7"); /* an error has no id of its own */
     assert_memory_equal(f->failure.code_json.p, "\"context_length_exceeded\"", 25);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     assert_false(f->failure.no_retry);
     fixture_free(f);
 }

@@ -63,7 +63,7 @@ static void begin(struct job_fixture *j, const char *json)
     job_start(j->job, &plan);
     assert_string_equal(j->log, ""); /* never calls the sink before it has returned */
     wait_us(j->f, 0);
-    assert_int_equal(j->f->transfer_count, 1);
+    assert_int_equal(j->f->script.count, 1);
 }
 
 static void finish_fixture(struct job_fixture *j)

@@ -14,11 +14,11 @@ static void a_refused_connection_is_tried_again_after_a_pause(void **state)
     (void) state;
     start(f, STREAM_REQUEST);
     ends(f, TRANSFER_CONNECT);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     wait_us(f, 90u * MS); /* the first backoff is 100 to 200 ms */
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     wait_us(f, 120u * MS);
-    assert_int_equal(f->transfer_count, 2);
+    assert_int_equal(f->script.count, 2);
     answer_well(f);
     assert_string_equal(f->log, "commit chunk chunk chunk end:complete");
     assert_int_equal(f->record.attempts, 2);
@@ -101,9 +101,9 @@ static void retry_after_is_honoured(void **state)
     body(f, "{\"error\":{\"message\":\"slow down\"}}");
     ends(f, TRANSFER_COMPLETE);
     wait_us(f, 2900u * MS);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     wait_us(f, 200u * MS);
-    assert_int_equal(f->transfer_count, 2);
+    assert_int_equal(f->script.count, 2);
     assert_string_equal(latest(f)->upstream->name, "up1");
     answer_well(f);
     fixture_free(f);
@@ -117,7 +117,7 @@ static void a_long_retry_after_goes_to_the_fallback_at_once(void **state)
     head_with(f, 429, JSON, 30u * S);
     ends(f, TRANSFER_COMPLETE);
     wait_us(f, 0);
-    assert_int_equal(f->transfer_count, 2);
+    assert_int_equal(f->script.count, 2);
     assert_string_equal(latest(f)->upstream->name, "up2");
     assert_non_null(strstr(latest(f)->body, "second-id"));
     answer_well(f);
@@ -132,10 +132,10 @@ static void a_silent_model_is_left_for_its_fallback(void **state)
     (void) state;
     start(f, STREAM_REQUEST);
     wait_us(f, 59u * S);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     wait_us(f, 2u * S);
-    assert_int_equal(f->transfer_count, 2);
-    assert_true(f->transfers[0].cancelled);
+    assert_int_equal(f->script.count, 2);
+    assert_true(f->script.transfers[0].cancelled);
     answer_well(f);
     assert_string_equal(f->log, "commit chunk chunk chunk end:complete");
     fixture_free(f);
@@ -148,7 +148,7 @@ static void a_silent_model_without_fallback_is_not_asked_twice(void **state)
     start(f, STREAM_REQUEST);
     wait_us(f, 61u * S);
     assert_string_equal(f->log, "end:upstream_first_token_timeout");
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     fixture_free(f);
 }
 
@@ -177,7 +177,7 @@ static void retries_that_used_up_the_budget_leave_the_fallback(void **state)
         ends(f, TRANSFER_CONNECT);
         wait_us(f, 1u * S);
     }
-    assert_int_equal(f->transfer_count, 4);
+    assert_int_equal(f->script.count, 4);
     assert_string_equal(latest(f)->upstream->name, "up2");
     answer_well(f);
     assert_string_equal(f->log, "commit chunk chunk chunk end:complete");
@@ -210,11 +210,11 @@ static void a_full_upstream_is_waited_for(void **state)
     assert_int_equal(ledger_ask(f->ledger, up, &other, &ticket, &retry), LEDGER_GRANTED);
     assert_int_equal(ledger_ask(f->ledger, up, &other, &ticket, &retry), LEDGER_GRANTED);
     start(f, STREAM_REQUEST);
-    assert_int_equal(f->transfer_count, 0);
+    assert_int_equal(f->script.count, 0);
     wait_us(f, 10u * S);
     ledger_release(f->ledger, up, LEDGER_HEALTHY);
     wait_us(f, 0);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     answer_well(f);
     assert_true(f->record.slot_us - f->record.start_us >= 10u * S);
     ledger_release(f->ledger, up, LEDGER_HEALTHY);
@@ -281,7 +281,7 @@ static void an_open_breaker_goes_to_the_fallback(void **state)
     }
     start(f, STREAM_REQUEST);
     wait_us(f, 0);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     assert_string_equal(latest(f)->upstream->name, "up2");
     answer_well(f);
     fixture_free(f);
@@ -308,7 +308,7 @@ static void an_open_breaker_without_fallback_is_waited_for_only_briefly(void **s
         if (openings == 1) { /* a second or so: waited for */
             assert_string_equal(f->log, "");
             wait_us(f, 2u * S);
-            assert_int_equal(f->transfer_count, 1);
+            assert_int_equal(f->script.count, 1);
             answer_well(f);
         } else if (openings == 3) { /* four seconds or so: told at once */
             assert_string_equal(f->log, "end:breaker_open");
@@ -357,7 +357,7 @@ static void a_cancel_during_the_backoff_stops_it(void **state)
     upstream_cancel(f->call, NULL);
     f->call = NULL;
     wait_us(f, 700u * S);
-    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->script.count, 1);
     fixture_free(f);
 }
 

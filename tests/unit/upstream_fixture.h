@@ -1,4 +1,4 @@
-/* Model calls under a virtual clock, with upstreams that say what the test says: transfers are a script.
+/* Model calls under a virtual clock, with upstreams that say what the test says.
  *
  * Two models on two upstreams: `first` falls back to `second`. The test starts a call, plays the
  * upstream's side by head(), body() and ends(), and reads what reached the job in `f->log`, e.g.
@@ -10,6 +10,7 @@
 #include "router/ledger.h"
 #include "router/snapshot.h"
 #include "router/upstream.h"
+#include "tests/unit/scripted_transfers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,22 +20,7 @@
 
 #include <cmocka.h>
 
-enum { TRANSFERS_MAX = 16, MS = 1000, S = 1000 * 1000 };
-
-struct transfer {
-    const struct transfer_events *events; /* NULL once over or cancelled */
-    void *arg;
-    const struct upstream_def *upstream;
-    char body[1024];
-    char path[64];
-    bool resumed;
-    bool cancelled;
-    bool drained;
-    struct loop *loop;
-    struct loop_task dropping;
-    void (*drop)(void *arg);
-    void *drop_arg;
-};
+enum { MS = 1000, S = 1000 * 1000 };
 
 struct fixture {
     struct loop_virtual clock;
@@ -48,8 +34,7 @@ struct fixture {
     struct request request;
     struct upstream_call *call;
     struct retry_budget budget;
-    struct transfer transfers[TRANSFERS_MAX];
-    size_t transfer_count;
+    struct script script;
     char log[1024];
     char text[4096]; /* of all chunks, joined by '|' */
     struct failure failure;
@@ -64,89 +49,32 @@ static inline void say(struct fixture *f, const char *word)
     snprintf(f->log + n, sizeof(f->log) - n, "%s%s", n > 0 ? " " : "", word);
 }
 
-/* ---- the scripted transfers ---- */
-
-static inline struct transfer *scripted_start(void *pool, const struct transfer_spec *spec,
-                                              const struct transfer_events *events, void *arg)
-{
-    struct fixture *f = pool;
-    assert_true(f->transfer_count < TRANSFERS_MAX);
-    struct transfer *t = &f->transfers[f->transfer_count++];
-    t->events = events;
-    t->arg = arg;
-    t->upstream = spec->upstream;
-    t->loop = f->loop;
-    snprintf(t->path, sizeof(t->path), "%s", spec->path);
-    size_t n = 0;
-    for (size_t i = 0; i < spec->piece_count; i++) {
-        n += (size_t) snprintf(t->body + n, sizeof(t->body) - n, "%.*s", (int) spec->pieces[i].n,
-                               spec->pieces[i].p);
-    }
-    return t;
-}
-
-static inline void scripted_resume(struct transfer *t)
-{
-    t->resumed = true;
-}
-
-static inline void scripted_drop(void *arg)
-{
-    struct transfer *t = arg;
-    t->drop(t->drop_arg);
-}
-
-static inline void scripted_cancel(struct transfer *t, bool drain, void (*drop)(void *arg),
-                                   void *arg)
-{
-    assert_false(t->cancelled);
-    t->events = NULL;
-    t->cancelled = true;
-    t->drained = drain;
-    t->drop = drop;
-    t->drop_arg = arg;
-    loop_task_init(&t->dropping, scripted_drop, t);
-    loop_post(t->loop, &t->dropping);
-}
-
 /* ---- the upstream's side, of the latest transfer ---- */
 
 static inline struct transfer *latest(struct fixture *f)
 {
-    assert_true(f->transfer_count > 0);
-    return &f->transfers[f->transfer_count - 1];
+    return script_latest(&f->script);
 }
 
 static inline void head_with(struct fixture *f, int status, const char *type,
                              uint64_t retry_after_us)
 {
-    struct transfer *t = latest(f);
-    struct transfer_head head = {.status = status,
-                                 .content_type = slice_of(type),
-                                 .request_id = SLICE_LIT("req-7"),
-                                 .retry_after_us = retry_after_us};
-    assert_non_null(t->events);
-    t->events->on_head(t->arg, &head);
+    script_head(&f->script, status, type, retry_after_us);
 }
 
 static inline void head(struct fixture *f, int status, const char *type)
 {
-    head_with(f, status, type, UINT64_MAX);
+    script_head(&f->script, status, type, UINT64_MAX);
 }
 
 static inline enum transfer_flow body(struct fixture *f, const char *bytes)
 {
-    struct transfer *t = latest(f);
-    return t->events ? t->events->on_body(t->arg, slice_of(bytes)) : TRANSFER_STOP;
+    return script_body(&f->script, bytes);
 }
 
 static inline void ends(struct fixture *f, enum transfer_end how)
 {
-    struct transfer *t = latest(f);
-    const struct transfer_events *events = t->events;
-    assert_non_null(events);
-    t->events = NULL;
-    events->on_end(t->arg, how, how == TRANSFER_COMPLETE ? "" : "so it ended");
+    script_ends(&f->script, how);
 }
 
 static inline void wait_us(struct fixture *f, uint64_t us)
@@ -155,16 +83,6 @@ static inline void wait_us(struct fixture *f, uint64_t us)
     mailbox_take(f->box, NULL);
     loop_advance(f->loop, &f->clock, f->clock.now_us);
 }
-
-#define STREAM "text/event-stream"
-#define JSON "application/json"
-#define EVENT(delta, finish)                                                                       \
-    "data: {\"id\":\"up-1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":" delta            \
-    ",\"finish_reason\":" finish "}]}\n\n"
-#define ROLE EVENT("{\"role\":\"assistant\",\"content\":\"\"}", "null")
-#define WORD(text) EVENT("{\"content\":\"" text "\"}", "null")
-#define LAST EVENT("{}", "\"stop\"")
-#define DONE "data: [DONE]\n\n"
 
 /* ---- the job's side ---- */
 
@@ -279,11 +197,11 @@ static inline struct catalog *two_models(unsigned retries, enum on_abandon on_ab
 static inline struct fixture *fixture_make(unsigned retries, enum on_abandon on_abandon,
                                            bool fallback)
 {
-    static const struct transfer_ops ops = {scripted_start, scripted_resume, scripted_cancel};
     struct fixture *f = calloc(1, sizeof(*f));
     assert_non_null(f);
     f->env = loop_virtual_env(&f->clock, 7);
     f->loop = loop_new(&f->env);
+    f->script.loop = f->loop;
     f->ledger = ledger_new(&f->env);
     f->box = mailbox_new(16, NULL);
     f->snapshot = snapshot_new(two_models(retries, on_abandon, fallback), f->ledger, 600u * S, 1,
@@ -294,7 +212,7 @@ static inline struct fixture *fixture_make(unsigned retries, enum on_abandon on_
     f->host = (struct upstream_host) {.loop = f->loop,
                                       .ledger = f->ledger,
                                       .mailbox = f->box,
-                                      .transfers = {&ops, f},
+                                      .transfers = script_transfers(&f->script),
                                       .reply_cap_bytes = 4096,
                                       .event_cap_bytes = 2048};
     return f;
