@@ -44,8 +44,8 @@ OPTIMIZER_MODULES := classify_train
 # Everything of the gateway but main, so that tests can link it.
 GATEWAY_MODULES := cli_serve cli_check cli_table classifier config config_cross_catalog \
 	config_cross_server config_cross_tasks config_examples config_faults config_files config_fill \
-	config_keys config_keys_text config_print config_print_json config_sample config_store \
-	config_value config_yaml \
+	config_keys config_keys_text config_print config_print_json config_print_tasks config_sample \
+	config_store config_value config_yaml graph_facts \
 	settings front server app app_metrics body relay relay_limits listener sockaddr conn \
 	conn_events conn_close conn_plain conn_tls tls http1 http1_bytes http1_fields \
 	http1_chunked session auth routes reply api api_models exchange sse_write gzip ident admin \

@@ -2,6 +2,7 @@
 
 #include "gateway/cli_table.h"
 #include "gateway/config_keys.h"
+#include "gateway/config_print_tasks.h"
 #include "gateway/config_value.h"
 
 #include <inttypes.h>
@@ -236,26 +237,6 @@ static void print_aliases(const struct catalog *c, FILE *out)
     cli_table_fini(&t);
 }
 
-static void print_tasks(const struct snapshot *s, FILE *out)
-{
-    print_title("tasks", out);
-    for (size_t i = 0; i < s->task_count; i++) {
-        const struct task *task = &s->tasks[i];
-        char id[GRAPH_ID_TEXT_BYTES];
-        if (task->arm_count == 0) {
-            fprintf(out, "%*s%s  no model can chat, so `auto` answers 404\n", INDENT, "",
-                    task->name);
-            continue;
-        }
-        const struct graph *graph = task->arms[0].graph;
-        graph_id_text(graph->id, id);
-        fprintf(out, "%*s%s  champion %s (graph %s)\n", INDENT, "", task->name,
-                graph->nodes[graph->output].model->name, id);
-        fprintf(out, "%*s  learning level %d: %s\n", INDENT, "", CONFIG_PRINT_LEVEL,
-                config_print_missing());
-    }
-}
-
 void config_print(const struct config *c, const struct snapshot *s, FILE *out)
 {
     fprintf(out, "%s\n", c->file);
@@ -264,5 +245,6 @@ void config_print(const struct config *c, const struct snapshot *s, FILE *out)
     print_upstreams(s->catalog, out);
     print_models(s->catalog, out);
     print_aliases(s->catalog, out);
-    print_tasks(s, out);
+    config_print_graphs(s, out);
+    config_print_tasks(c, s, out);
 }

@@ -1,8 +1,15 @@
 #include "gateway/config_print.h"
 
 #include "gateway/config_keys.h"
+#include "gateway/graph_facts.h"
+#include "router/graph_draw.h"
 
 #include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DRAWING_COLUMNS = 100 };
 
 /* jansson's failures (no memory) leave members out; json_object_set_new takes NULL without harm. */
 
@@ -108,9 +115,9 @@ static json_t *upstreams(const struct catalog *c)
     return list;
 }
 
-static json_t *capabilities(unsigned flags)
+static json_t *words(const char *parent, const char *leaf, unsigned flags)
 {
-    const struct config_key *key = config_key_find("models[]", SLICE_LIT("capabilities"));
+    const struct config_key *key = config_key_find(parent, slice_of(leaf));
     json_t *list = json_array();
     for (const struct config_word *w = key->words; w->text; w++) {
         if (flags & w->value) {
@@ -134,7 +141,7 @@ static json_t *models(const struct catalog *c)
         json_object_set_new(o, "layers", count(m->layers));
         json_object_set_new(o, "hidden", count(m->hidden));
         json_object_set_new(o, "context", count(m->context));
-        json_object_set_new(o, "capabilities", capabilities(m->capabilities));
+        json_object_set_new(o, "capabilities", words("models[]", "capabilities", m->capabilities));
         json_object_set_new(o, "fallback", text(m->fallback ? m->fallback->name : NULL));
         json_object_set_new(o, "usd_per_mtok_input", json_real(m->usd_per_mtok_input));
         json_object_set_new(o, "usd_per_mtok_cached", json_real(m->usd_per_mtok_cached));
@@ -153,20 +160,104 @@ static json_t *aliases(const struct catalog *c)
     return o;
 }
 
-static json_t *tasks(const struct snapshot *s)
+/* NAN: not known. */
+static json_t *number(double value)
+{
+    return isnan(value) ? json_null() : json_real(value);
+}
+
+/* What config_print says of a graph, into `o`. */
+static void add_graph(json_t *o, const struct snapshot *s, const struct graph *g)
+{
+    struct graph_facts f;
+    char *drawing = graph_draw(g, DRAWING_COLUMNS, false);
+    graph_facts(s, g, &f);
+    json_object_set_new(o, "graph", text(f.id));
+    json_object_set_new(o, "nodes", json_integer(g->count));
+    json_object_set_new(o, "calls", json_integer(f.calls));
+    json_object_set_new(o, "width", json_integer(g->width));
+    json_object_set_new(o, "depth", json_integer(g->depth));
+    json_object_set_new(o, "cost_units", number(f.units));
+    json_object_set_new(o, "cost_usd", json_real(f.usd));
+    json_object_set_new(o, "latency_s", json_null()); /* not known before the first calls */
+    json_object_set_new(o, "context", count(f.context));
+    json_object_set_new(o, "capabilities", words("models[]", "capabilities", f.capabilities));
+    json_object_set_new(o, "drawing", text(drawing));
+    free(drawing);
+}
+
+static json_t *graphs(const struct snapshot *s)
+{
+    const struct catalog *c = s->catalog;
+    json_t *list = json_array();
+    for (size_t i = 0; i < c->graph_count; i++) {
+        if (c->graphs[i].name) {
+            json_t *o = json_object();
+            json_object_set_new(o, "name", text(c->graphs[i].name));
+            json_object_set_new(o, "file", text(c->graphs[i].file));
+            add_graph(o, s, c->graphs[i].graph);
+            json_array_append_new(list, o);
+        }
+    }
+    return list;
+}
+
+static json_t *match(const struct config *c, const struct task *task)
+{
+    json_t *o = json_object();
+    size_t examples = 0;
+    for (size_t i = 0; c->examples && i < c->examples->count; i++) {
+        const char *name = c->examples->names[c->examples->list[i].class];
+        examples += strcmp(name, task->name) == 0 ? 1 : 0;
+    }
+    json_object_set_new(o, "header", text(task->match.header));
+    json_object_set_new(o, "rules", words("tasks[].match", "rules", task->match.rules));
+    json_object_set_new(o, "any", texts(task->match.any));
+    json_object_set_new(o, "examples", json_integer((json_int_t) examples));
+    return o;
+}
+
+static json_t *data(const struct task *task)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; task->data && task->data[i]; i++) {
+        json_array_append_new(list, json_string(task->data[i]->name));
+    }
+    return list;
+}
+
+static void add_limits(json_t *o, const struct task *task)
+{
+    json_object_set_new(o, "budget_flops", number(task->budget.units));
+    json_object_set_new(o, "budget_usd", number(task->budget.usd));
+    json_object_set_new(o, "data", data(task));
+    json_object_set_new(o, "data_is_written", json_boolean(task->data_is_written));
+    json_object_set_new(o, "deadline_ms", ms(task->deadline_us));
+    json_object_set_new(o, "tools", text(task->tools_graph ? "graph" : "single"));
+    json_object_set_new(o, "own_prompts", json_boolean(task->prompts != prompt_defaults()));
+    json_object_set_new(o, "answer", text(config_key_word("tasks[]", "answer", task->answer)));
+    json_object_set_new(o, "max_tokens", json_integer(task->node_tokens));
+    json_object_set_new(o, "pass", texts(task->pass));
+}
+
+static json_t *tasks(const struct config *c, const struct snapshot *s)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < s->task_count; i++) {
-        const struct graph *graph = s->tasks[i].arm_count > 0 ? s->tasks[i].arms[0].graph : NULL;
-        char id[GRAPH_ID_TEXT_BYTES] = "";
+        const struct task *task = &s->tasks[i];
+        const struct graph *g = task->arm_count > 0 ? task->arms[0].graph : NULL;
         json_t *o = json_object();
-        if (graph) {
-            graph_id_text(graph->id, id);
+        json_object_set_new(o, "name", text(task->name));
+        json_object_set_new(o, "match", match(c, task));
+        json_object_set_new(o, "champion", json_null());
+        json_object_set_new(o, "graph", json_null());
+        if (g) {
+            struct graph_facts f;
+            graph_facts(s, g, &f);
+            json_object_set_new(o, "champion", text(f.name));
+            add_graph(o, s, g);
         }
-        json_object_set_new(o, "name", text(s->tasks[i].name));
-        json_object_set_new(o, "champion",
-                            text(graph ? graph->nodes[graph->output].model->name : NULL));
-        json_object_set_new(o, "graph", text(graph ? id : NULL));
+        add_limits(o, task);
         json_object_set_new(o, "level", json_integer(CONFIG_PRINT_LEVEL));
         json_object_set_new(o, "missing", text(config_print_missing()));
         json_array_append_new(list, o);
@@ -186,7 +277,8 @@ void config_print_json(const struct config *c, const struct snapshot *s, FILE *o
     json_object_set_new(o, "upstreams", upstreams(s->catalog));
     json_object_set_new(o, "models", models(s->catalog));
     json_object_set_new(o, "aliases", aliases(s->catalog));
-    json_object_set_new(o, "tasks", tasks(s));
+    json_object_set_new(o, "graphs", graphs(s));
+    json_object_set_new(o, "tasks", tasks(c, s));
     json_dumpf(o, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     fputc('\n', out);
     json_decref(o);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -116,7 +117,7 @@ static void for_a_person(void **state)
 {
     char *text = printed(full, config_print);
     (void) state;
-    hide(text, "(graph ", ")");
+    hide(text, "id            ", ":");
     assert_string_equal(
         text,
         "t.yaml\n"
@@ -156,8 +157,17 @@ static void for_a_person(void **state)
         "  gpt  auto\n"
         "\n"
         "tasks\n"
-        "  default  champion large (graph …)\n"
-        "    learning level 0: serves its first champion and measures cost, latency and errors; "
+        "  default  champion large\n"
+        "    asked for by  auto/default, or auto with x-sluice-task: default\n"
+        "    id            …: 1 node, 1 call, width 1, depth 1\n"
+        "    cost          flops not known, 0.000200 dollars (500 tokens of prompt, 500 of each "
+        "answer)\n"
+        "    latency       not known before the first calls\n"
+        "    model         context 4096, can chat\n"
+        "    data          b\n"
+        "    deadline      6m\n"
+        "    learning      level 0: serves its first champion and measures cost, latency and "
+        "errors; "
         "ratings or `correct` from clients would take it to level 1, and this version has no "
         "feedback yet\n");
     free(text);
@@ -194,7 +204,14 @@ static const char expected_json[] =
     "   'layers': null, 'hidden': null, 'context': 4096, 'capabilities': [], 'fallback': null,"
     "   'usd_per_mtok_input': 0.1, 'usd_per_mtok_cached': 0.1, 'usd_per_mtok_output': 0.3}],"
     " 'aliases': {'gpt': 'auto'},"
-    " 'tasks': [{'name': 'default', 'champion': 'large', 'graph': '…', 'level': 0,"
+    " 'graphs': [],"
+    " 'tasks': [{'name': 'default',"
+    "   'match': {'header': 'default', 'rules': [], 'any': [], 'examples': 0},"
+    "   'champion': 'large', 'graph': '…', 'nodes': 1, 'calls': 1, 'width': 1, 'depth': 1,"
+    "   'cost_units': null, 'cost_usd': 0.0002, 'latency_s': null, 'context': 4096,"
+    "   'capabilities': [], 'drawing': 'large\\n', 'budget_flops': null, 'budget_usd': null,"
+    "   'data': ['b'], 'data_is_written': false, 'deadline_ms': 360000, 'tools': 'single',"
+    "   'own_prompts': false, 'answer': 'auto', 'max_tokens': 2048, 'pass': [], 'level': 0,"
     "   'missing': '…'}]}";
 
 static void for_a_program(void **state)
@@ -217,6 +234,119 @@ static void for_a_program(void **state)
     }
     json_decref(found);
     json_decref(wanted);
+    free(text);
+}
+
+/* ---- graphs and tasks ---- */
+
+/* A file of the test's own; the name is the caller's to free, after unlink. */
+static char *written(const char *text)
+{
+    char *path = strdup("/tmp/test_config_print.XXXXXX");
+    assert_non_null(path);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    return path;
+}
+
+static const char panel[] =
+    "{\"nodes\": [{\"id\": \"a\", \"model\": \"s\", \"role\": \"assistant\"},"
+    "{\"id\": \"b\", \"model\": \"m\", \"role\": \"assistant\"},"
+    "{\"id\": \"v\", \"role\": \"fuser\", \"fuse\": \"vote\"}],"
+    "\"edges\": [[\"a\", \"v\"], [\"b\", \"v\"]], \"output\": \"v\"}";
+
+/* A configuration with a graph of two models and a task of each kind. */
+static char *printed_with_tasks(void (*print)(const struct config *c, const struct snapshot *s,
+                                              FILE *out))
+{
+    char *graph = written(panel);
+    char *examples = written("\"one\"\n\"two\"\n\"three\"\n");
+    char text[4096];
+    snprintf(text, sizeof(text),
+             "upstreams:\n  - {name: u, url: \"http://h\"}\n  - {name: far, url: \"http://g\"}\n"
+             "models:\n"
+             "  - {name: s, upstream: u, params: 1e9, layers: 16, hidden: 2048, context: 8192,\n"
+             "     capabilities: [tools, no_system]}\n"
+             "  - {name: m, upstream: u, params: 1e9, layers: 16, hidden: 2048, context: 4096,\n"
+             "     capabilities: [tools, vision]}\n"
+             "  - {name: big, upstream: far, params: 9e9}\n"
+             "graphs: {panel: %s}\n"
+             "tasks:\n"
+             "  - name: math\n"
+             "    match: {header: sums, any: [\"Solve for\"], rules: [tools, code], examples: %s}\n"
+             "    graph: graph/panel\n"
+             "    budget: {flops: 3, usd: 0.5}\n"
+             "    data: [u]\n"
+             "    deadline: 7s\n"
+             "    tools: graph\n"
+             "    answer: number\n"
+             "    max_tokens: 99\n"
+             "    pass: [top_k, min_p]\n"
+             "  - {name: default, match: {examples: %s}}\n"
+             "  - {name: own, graph: %s}\n",
+             graph, examples, examples, graph);
+    char *out = printed(text, print);
+    unlink(graph);
+    unlink(examples);
+    free(graph);
+    free(examples);
+    return out;
+}
+
+static void tasks_for_a_person(void **state)
+{
+    char *text = printed_with_tasks(config_print);
+    (void) state;
+    has(text, "\ngraphs\n  graph/panel  /tmp/test_config_print.");
+    has(text, ": 3 nodes, 2 calls, width 2, depth 2\n");
+    has(text, "cost     2 units of flops, 0.000000 dollars (");
+    has(text, "latency  not known before the first calls\n");
+    has(text, "models   context 4096, all can tools, not all take system messages\n");
+    has(text, "\n  default  champion big\n");
+    has(text, "is like       one of 3 examples\n");
+    has(text, "data          far\n");
+    has(text, "\n  math  champion graph/panel\n"
+              "    asked for by         auto/math, or auto with x-sluice-task: sums\n"
+              "    has                  tools, code\n"
+              "    says                 \"solve for\"\n"
+              "    is like              one of 3 examples\n");
+    has(text, "    budget               3 units of flops\n"
+              "    budget               0.5 dollars\n"
+              "    data                 u; models and graphs asked for by name too\n"
+              "    deadline             7s\n"
+              "    requests with tools  run through the graph\n"
+              "    inner nodes          up to 99 tokens, are also sent top_k, min_p\n"
+              "    votes compare        number\n"
+              "    templates            ours\n");
+    has(text, "\n  own  champion /tmp/test_config_print.");
+    free(text);
+}
+
+static void tasks_for_a_program(void **state)
+{
+    char *text = printed_with_tasks(config_print_json);
+    json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *named = json_array_get(json_object_get(o, "graphs"), 0);
+    const json_t *math = json_array_get(json_object_get(o, "tasks"), 1);
+    const json_t *match = json_object_get(math, "match");
+    (void) state;
+    assert_int_equal(json_array_size(json_object_get(o, "graphs")), 1);
+    assert_string_equal(json_string_value(json_object_get(named, "name")), "panel");
+    assert_int_equal(json_integer_value(json_object_get(named, "calls")), 2);
+    assert_true(json_real_value(json_object_get(named, "cost_units")) == 2.0);
+    assert_non_null(strstr(json_string_value(json_object_get(named, "drawing")), "─▶ v vote\n"));
+    assert_string_equal(json_string_value(json_object_get(math, "champion")), "graph/panel");
+    assert_string_equal(json_string_value(json_object_get(math, "graph")),
+                        json_string_value(json_object_get(named, "graph")));
+    assert_string_equal(json_string_value(json_object_get(match, "header")), "sums");
+    assert_int_equal(json_array_size(json_object_get(match, "rules")), 2);
+    assert_int_equal(json_integer_value(json_object_get(match, "examples")), 3);
+    assert_true(json_real_value(json_object_get(math, "budget_flops")) == 3.0);
+    assert_true(json_is_true(json_object_get(math, "data_is_written")));
+    assert_int_equal(json_integer_value(json_object_get(math, "deadline_ms")), 7000);
+    json_decref(o);
     free(text);
 }
 
@@ -387,6 +517,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(for_a_person),
         cmocka_unit_test(for_a_program),
+        cmocka_unit_test(tasks_for_a_person),
+        cmocka_unit_test(tasks_for_a_program),
         cmocka_unit_test(for_a_program_without_chat),
         cmocka_unit_test(without_keys_and_without_chat),
         cmocka_unit_test(faults_for_a_program),
