@@ -27,7 +27,7 @@ CACHE_MODULES := base loop loop_event loop_virtual arena mailbox span span_scan 
 	span_text splice crypt record
 
 ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys breaker bucket \
-	collect deliver ledger_stats \
+	collect deliver ledger_stats assemble assemble_content assemble_write \
 	turns nodecall nodecall_inner nodecall_messages attempt attempt_failure attempt_limits attempt_stream reply_buffer upstream \
 	upstream_curl chunk chunk_error chunk_mend \
 	job sse_parse reqbody request request_facts request_unit eligible \
@@ -58,7 +58,7 @@ SIM_MODULES := main api server http buf model ask answer arith reply schema tool
 SIM_LAW_MODULES := hash law law_models law_states law_vote law_graph law_exact
 
 UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text \
-	collect deliver ledger_stats \
+	collect deliver ledger_stats assemble \
 	splice crypt record model catalog task graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
 	upstream_curl chunk job sse_parse request request_facts eligible \

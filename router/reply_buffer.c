@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BYTES = 1024 };
+enum { FIRST_BYTES = 64 }; /* many stay short */
 
 void reply_buffer_init(struct reply_buffer *b, size_t cap_bytes)
 {
