@@ -206,7 +206,8 @@ static void check_allow(const struct config *c, const struct draft *draft,
     for (const struct config_node *n = list && k->allow ? list->first : NULL; n; n = n->next, j++) {
         if (k->allow[j] && !config_cross_is_client_name(c, draft, k->allow[j])) {
             snprintf(key, sizeof(key), "keys[%zu].allow[%zu]", i, j);
-            config_fault(faults, n, key, "no model and no alias has the name \"%s\"", k->allow[j]);
+            config_fault(faults, n, key, "no model, alias, task or graph has the name \"%s\"",
+                         k->allow[j]);
         }
     }
 }

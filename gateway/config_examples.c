@@ -176,8 +176,12 @@ enum err config_examples_add(struct config_examples *e, const char *task, const 
     if (rc != ERR_NONE) {
         return rc;
     }
+    size_t before = e->count;
     rc = add_lines(e, path, (struct slice) {text, n}, err);
     free(text);
+    if (rc != ERR_NONE) {
+        e->count = before;
+    }
     e->names[e->classes++] = arena_dup(&e->arena, task);
     return rc;
 }
