@@ -51,11 +51,12 @@ GATEWAY_MODULES := cli_serve cli_check cli_table classifier config config_cross_
 	http1_chunked session auth routes reply api api_models exchange sse_write gzip ident admin \
 	metrics log log_line metrics_write
 
-SIM_MODULES := main api server http buf model ask answer arith reply schema tools \
-	script faults player stats embeddings
+SIM_MODULES := main api server http model ask answer reply schema tools \
+	script faults player stats embeddings calls solve
 
 # What also runs in process, without the server.
-SIM_LAW_MODULES := hash law law_models law_states law_vote law_graph law_exact
+SIM_LAW_MODULES := buf hash arith law law_models law_states law_vote law_graph law_exact \
+	items items_math items_facts items_strings items_words speech readback
 
 UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span_text \
 	collect deliver ledger_stats assemble \
@@ -66,7 +67,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	reply_head http_date pieces \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
-	classify classify_train sim_law \
+	classify classify_train sim_law sim_items sim_readback \
 	dag
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip graph answer
@@ -223,7 +224,7 @@ $(filter $(O)/unit/test_sim_%,$(UNIT)): $(call obj,$(SIM_LAW_SRC))
 $(UNIT): $(O)/unit/%: $(O)/tests/unit/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(OPT) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(OUR_LIBS) -lcmocka $(LIBS)
 
 $(FUZZ): $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(OUR_LIBS)
 	@mkdir -p $(@D)

@@ -160,35 +160,66 @@ static void say_images(struct buf *out, const struct ask *a)
              a->images, a->images == 1 ? "" : "s", a->image_bytes);
 }
 
-static void say_json(struct buf *out, const struct ask *a, bool found, int64_t value)
+static void say_json(struct buf *out, const struct ask *a, const struct schema_values *values)
 {
-    struct schema_values values = {"simulated", value, found};
-    char number[32];
     json_t *answer;
     char *text;
 
-    (void) snprintf(number, sizeof(number), "%" PRId64, value);
-    if (found) {
-        values.text = number;
-    }
-    answer = a->schema != NULL ? schema_example(a->schema, &values)
-                               : json_pack("{s:s}", "answer", values.text);
+    answer = a->schema != NULL ? schema_example(a->schema, values)
+                               : json_pack("{s:s}", "answer", values->text);
     text = json_dumps(answer, JSON_ENCODE_ANY);
     buf_adds(out, text != NULL ? text : "null");
     free(text);
     json_decref(answer);
 }
 
+static void say_json_value(struct buf *out, const struct ask *a, bool found, int64_t value)
+{
+    struct schema_values values = {"simulated", value, found};
+    char number[32];
+
+    (void) snprintf(number, sizeof(number), "%" PRId64, value);
+    if (found) {
+        values.text = number;
+    }
+    say_json(out, a, &values);
+}
+
+/* False when this is not for a model of the law. */
+static bool say_item(struct buf *out, const struct ask *a, const struct plan *p, size_t choice,
+                     struct solver *solver, struct solved *solved)
+{
+    struct solved here = {0, 0, false};
+    struct buf text = {0};
+    struct buf value = {0};
+    bool found = p->kind == MODEL_LAW && a->tool_result == NULL &&
+                 solve_item(solver, a, p, choice, &text, &value, &here);
+
+    if (found && a->wants_json) {
+        struct schema_values values = {buf_str(&value), strtoll(buf_str(&value), NULL, 10), true};
+
+        say_json(out, a, &values);
+    } else if (found) {
+        buf_add(out, text.data, text.len);
+    }
+    if (choice == 0) {
+        *solved = here;
+    }
+    buf_fini(&text);
+    buf_fini(&value);
+    return found;
+}
+
 /* The text of one choice; h is the hash of everything that may change it. */
 static void say(struct buf *out, const struct ask *a, const struct plan *p, uint64_t h)
 {
     struct arith question = {0, 0, 0};
-    bool thinks = p->kind == MODEL_THINKS;
+    bool thinks = p->kind == MODEL_THINKS || p->kind == MODEL_LAW;
     bool found = thinks && arith_find(a->user_text, a->user_len, &question);
     int64_t value = found ? solve(a, p, &question, h) : 0;
 
     if (a->wants_json) {
-        say_json(out, a, found, value);
+        say_json_value(out, a, found, value);
     } else if (a->tool_result != NULL) {
         buf_addf(out, "The tool answered: %s That is all this simulated model needs to know.",
                  a->tool_result);
@@ -246,13 +277,15 @@ static uint64_t question_hash(const struct ask *a, uint64_t seed)
     return hash_bytes(h, a->user_text, a->user_len);
 }
 
-void answer_make(struct reply *r, struct ask *a, const struct plan *p, uint64_t seed)
+void answer_make(struct reply *r, struct ask *a, const struct plan *p, uint64_t seed,
+                 struct solver *solver, struct solved *solved)
 {
     uint64_t h;
 
     if (a->user_text == NULL) {
         a->user_text = mem_copy("", 0);
     }
+    *solved = (struct solved) {0, 0, false};
     h = question_hash(a, seed);
     for (size_t i = 0; i < r->n; i++) {
         struct choice *c = &r->choices[i];
@@ -261,7 +294,9 @@ void answer_make(struct reply *r, struct ask *a, const struct plan *p, uint64_t 
         if (tools_wanted(a, p->fault == FAULT_NO_INDEX)) {
             tools_call(c, a, own);
         } else if (a->is_chat) {
-            say(&c->text, a, p, own);
+            if (!say_item(&c->text, a, p, i, solver, solved)) {
+                say(&c->text, a, p, own);
+            }
             cut_at_stop(c, a);
             choice_tokenize(c);
         } else {

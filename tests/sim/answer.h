@@ -8,6 +8,7 @@
 #include "tests/sim/ask.h"
 #include "tests/sim/model.h"
 #include "tests/sim/reply.h"
+#include "tests/sim/solve.h"
 
 #include <stdint.h>
 
@@ -23,7 +24,11 @@ extern const char answer_canonical[];
  * (numbers in \boxed{}), as a fuser's does, the chance is 1 - (1 - a)(1 - 0.9 s) with s the share
  * of right candidates, and 0.7 a when none of them is right; a wrong answer then tends to repeat
  * a wrong candidate.
+ *
+ * Items: a model of the law answers what carries an item's marker by solve_item(); *solved is of
+ * the first choice, and zero for everything else.
  */
-void answer_make(struct reply *r, struct ask *a, const struct plan *p, uint64_t seed);
+void answer_make(struct reply *r, struct ask *a, const struct plan *p, uint64_t seed,
+                 struct solver *solver, struct solved *solved);
 
 #endif

@@ -142,6 +142,16 @@ static void show_last(struct api *api, struct conn *c, const struct http_request
     }
 }
 
+/* /sim/calls with ?model=NAME. */
+static void show_calls(struct api *api, struct conn *c, const struct http_request *req)
+{
+    const char *query = strstr(req->target, "?model=");
+    char *name = query != NULL ? decode(query + 7) : NULL;
+
+    answer_json(api, c, req, calls_json(&api->stats.calls, name));
+    free(name);
+}
+
 /* What a 401 or a 429 of the whole server needs to know before the body is looked at. */
 static bool is_authorized(const struct api *api, const struct http_request *req)
 {
@@ -156,11 +166,18 @@ static bool is_authorized(const struct api *api, const struct http_request *req)
 static void build_reply(struct api *api, struct job *j, struct ask *a, const struct plan *plan)
 {
     struct reply *r = &j->reply;
+    struct call_record *call = calls_get(&api->stats.calls, j->call);
+    struct solved solved;
 
     reply_init(r, a->is_chat, a->model, a->n, ++api->next_id);
     j->has_reply = true;
     faults_prepare(r, plan);
-    answer_make(r, a, plan, api->seed);
+    answer_make(r, a, plan, api->seed, &api->solver, &solved);
+    if (call != NULL) {
+        call->candidates = solved.candidates;
+        call->candidates_right = solved.right;
+        call->is_select = solved.is_select;
+    }
     if (a->stream) {
         script_stream(&j->script, r, plan);
     } else {
@@ -272,6 +289,8 @@ static bool serve_control(struct api *api, struct conn *c, const struct http_req
     } else if (is_path(t, "/sim/reset")) {
         stats_reset(&api->stats);
         answer_bytes(api, c, req, "application/json", "{}", 2);
+    } else if (is_path(t, "/sim/calls")) {
+        show_calls(api, c, req);
     } else if (is_path(t, "/sim/canonical")) {
         answer_bytes(api, c, req, "text/plain", answer_canonical, strlen(answer_canonical));
     } else if (is_path(t, "/sim/last")) {

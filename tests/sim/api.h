@@ -8,6 +8,7 @@
 #include "tests/sim/http.h"
 #include "tests/sim/model.h"
 #include "tests/sim/server.h"
+#include "tests/sim/solve.h"
 #include "tests/sim/stats.h"
 
 #include <event2/event.h>
@@ -20,6 +21,7 @@ struct api {
     struct models *models;
     struct stats stats;
     uint64_t seed;
+    struct solver solver;
     uint64_t next_id;
     const char *api_key;    /* NULL: everybody may */
     uint64_t max_in_flight; /* more get 429; 0: no limit */

@@ -3,6 +3,7 @@
 #include "tests/sim/buf.h"
 #include "tests/sim/hash.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static int parse_common(struct ask *a, struct ask_error *error)
     json_t *stream = json_object_get(a->root, "stream");
     json_t *options = json_object_get(a->root, "stream_options");
     json_t *logprobs = json_object_get(a->root, "logprobs");
+    json_t *temperature = json_object_get(a->root, "temperature");
 
     if (stream != NULL && !json_is_boolean(stream) && !json_is_null(stream)) {
         return refuse(error, "stream must be a boolean", "stream");
@@ -98,6 +100,7 @@ static int parse_common(struct ask *a, struct ask_error *error)
 
         a->seed = hash_bytes(2, &v, sizeof(v));
     }
+    a->temperature = json_is_number(temperature) ? json_number_value(temperature) : (double) NAN;
     return parse_stops(a, error);
 }
 
@@ -163,6 +166,9 @@ static int parse_messages(struct ask *a, struct ask_error *error)
             a->user_len = text.len;
             a->user_text = buf_str(&text);
         } else {
+            if (strcmp(role, "system") == 0 || strcmp(role, "developer") == 0) {
+                buf_add(&a->system_text, text.data, text.len);
+            }
             buf_fini(&text);
         }
     }
@@ -299,5 +305,6 @@ void ask_fini(struct ask *a)
     json_decref(a->prompts);
     json_decref(a->root);
     free(a->user_text);
+    buf_fini(&a->system_text);
     memset(a, 0, sizeof(*a));
 }

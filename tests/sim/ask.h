@@ -5,6 +5,8 @@
 #ifndef SIM_ASK_H
 #define SIM_ASK_H
 
+#include "tests/sim/buf.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +16,7 @@
 
 enum tool_choice { TOOLS_NONE = 0, TOOLS_AUTO, TOOLS_REQUIRED };
 
-/* Strings and json_t are borrowed from root, except user_text, which is owned; one ask lives as
+/* Strings and json_t are borrowed from root, except user_text and system_text, which are owned; one ask lives as
  * long as its reply. */
 struct ask {
     json_t *root;
@@ -34,11 +36,13 @@ struct ask {
     size_t n;           /* choices; for a completion: prompts x n */
     int64_t max_tokens; /* -1: none */
     uint64_t seed;
+    double temperature; /* NAN: not given */
     const char *stops[4];
     size_t n_stops;
     json_t *prompts; /* completion: list of prompts */
     char *user_text; /* text of the last user message, NUL-terminated */
     size_t user_len;
+    struct buf system_text;  /* of all system and developer messages */
     const char *tool_result; /* content of the last message when its role is tool, or NULL */
     unsigned images;
     size_t image_bytes;

@@ -37,6 +37,7 @@ enum law_task { LAW_MATH = 0, LAW_FACTS, LAW_STRINGS, LAW_TASKS };
 
 #define LAW_WRONG_MAX 12U
 #define LAW_LAST_FIXING_ROUND 2U
+#define LAW_PERSUASION 3 /* what a wrong answer of the persuasive model counts for */
 
 struct law_task_params {
     const char *name; /* in markers and file names */

@@ -3,6 +3,7 @@
  * what it simulates.
  */
 #include "tests/sim/api.h"
+#include "tests/sim/items.h"
 #include "tests/sim/player.h"
 
 #include <errno.h>
@@ -29,6 +30,12 @@ static const char usage[] =
     "                         \"family\"}, ...]\n"
     "  --api-key KEY          require Authorization: Bearer KEY\n"
     "  --max-in-flight N      answer 429 above N requests in flight\n"
+    "  --items TASK           write items instead of serving: math, facts or strings, as JSON "
+    "lines\n"
+    "  --count N              how many (default 100)\n"
+    "                         and --seed N: which ones; the items do not depend on a server's "
+    "seed\n"
+    "  --out FILE             where to (default: the standard output)\n"
     "  --help                 show this\n";
 
 struct options {
@@ -38,6 +45,9 @@ struct options {
     const char *models;
     const char *api_key;
     uint64_t seed;
+    const char *items;
+    const char *out;
+    uint64_t count;
     uint64_t max_in_flight;
 };
 
@@ -65,6 +75,9 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"models", required_argument, NULL, 'm'},
         {"api-key", required_argument, NULL, 'k'},
         {"max-in-flight", required_argument, NULL, 'f'},
+        {"items", required_argument, NULL, 'i'},
+        {"count", required_argument, NULL, 'c'},
+        {"out", required_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -93,6 +106,15 @@ static int parse_options(int argc, char **argv, struct options *o)
             break;
         case 'f':
             rc = parse_u64("max-in-flight", optarg, &o->max_in_flight);
+            break;
+        case 'i':
+            o->items = optarg;
+            break;
+        case 'c':
+            rc = parse_u64("count", optarg, &o->count);
+            break;
+        case 'o':
+            o->out = optarg;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -219,18 +241,52 @@ out:
     return rc;
 }
 
+/* Returns the exit code. */
+static int write_items(const struct options *o)
+{
+    enum law_task task;
+    FILE *f = stdout;
+    int rc;
+
+    if (!law_task_of(o->items, strlen(o->items), &task) || o->count > ITEMS_PER_SEED ||
+        o->seed > ITEMS_MAX_SEED) {
+        fprintf(stderr,
+                "sim: --items: math, facts or strings; at most %" PRIu64 " of a seed, and "
+                "seeds up to %" PRIu64 "\n",
+                ITEMS_PER_SEED, ITEMS_MAX_SEED);
+        return 2;
+    }
+    if (o->out != NULL) {
+        f = fopen(o->out, "w");
+    }
+    rc = f != NULL ? items_write(f, task, o->count, o->seed) : -1;
+    if (f != NULL && f != stdout) {
+        rc = fclose(f) == 0 ? rc : -1;
+    }
+    if (rc != 0) {
+        fprintf(stderr, "sim: --items: %s: %s\n", o->out != NULL ? o->out : "standard output",
+                strerror(errno));
+        return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    struct options o = {.listen = "127.0.0.1:0", .seed = 1};
+    struct options o = {.listen = "127.0.0.1:0", .seed = 1, .count = 100};
     struct api api = {0};
     int rc = parse_options(argc, argv, &o);
 
     if (rc != 0) {
         return rc > 0 ? 0 : 2;
     }
+    if (o.items != NULL) {
+        return write_items(&o);
+    }
     (void) signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     api.seed = o.seed;
+    solve_init(&api.solver, o.seed);
     api.api_key = o.api_key;
     api.max_in_flight = o.max_in_flight;
     api.base = new_base();

@@ -86,6 +86,7 @@ static struct plan plan_default(void)
     p.tokens = 60;
     p.status = 500;
     p.retry_s = -1;
+    p.law_accuracy = -1;
     return p;
 }
 
@@ -115,6 +116,22 @@ static struct model *models_add(struct models *m, const char *id)
     return found;
 }
 
+static void add_law_models(struct models *m)
+{
+    for (size_t i = 0; i < law_models_count(); i++) {
+        const struct law_model *law = law_models_at(i);
+        struct model *model = models_add(m, law->name);
+
+        model->family = mem_copy(law->family, strlen(law->family));
+        model->params = law->params;
+        model->plan.kind = MODEL_LAW;
+        model->plan.law = law;
+        model->plan.accuracy = law->accuracy[LAW_MATH];
+        model->plan.first_us = (int64_t) (law->first_ms * 1000);
+        model->plan.token_us = (int64_t) (law->token_ms * 1000);
+    }
+}
+
 struct models *models_new(void)
 {
     struct models *m = mem_zalloc(sizeof(*m));
@@ -132,6 +149,7 @@ struct models *models_new(void)
         model->plan.token_us = b->token_ms * 1000;
         model->plan.at = b->at;
     }
+    add_law_models(m);
     return m;
 }
 
@@ -204,6 +222,26 @@ int models_load(struct models *m, const char *path, char *err, size_t err_len)
     return rc;
 }
 
+/* Options that turn any model into a faulty one. */
+static bool set_fault(struct plan *p, const char *key, size_t n, double v)
+{
+    if (n == 4 && memcmp(key, "hang", 4) == 0) {
+        p->fault = v > 0 ? FAULT_SILENT : p->fault;
+        return true;
+    }
+    if (n == 4 && memcmp(key, "fail", 4) == 0) {
+        p->fault = FAULT_STATUS;
+        p->status = (int64_t) v;
+        return true;
+    }
+    if (n == 3 && memcmp(key, "cut", 3) == 0) {
+        p->fault = FAULT_CUT;
+        p->at = (int64_t) v;
+        return true;
+    }
+    return false;
+}
+
 /* Stores v into the option called key; times come in milliseconds. */
 static bool set_option(struct plan *p, const char *key, size_t n, double v)
 {
@@ -222,6 +260,7 @@ static bool set_option(struct plan *p, const char *key, size_t n, double v)
         {"hangup", NULL, 0, &p->hangup},       {"fin", NULL, 0, &p->fin},
         {"zero", NULL, 0, &p->zero},           {"policy", NULL, 0, &p->policy},
         {"code", &p->status, 1, NULL},         {"retry", &p->retry_s, 1, NULL},
+        {"words", &p->words, 1, NULL},
     };
 
     if (n == 2 && memcmp(key, "id", 2) == 0) {
@@ -229,6 +268,7 @@ static bool set_option(struct plan *p, const char *key, size_t n, double v)
     }
     if (n == 3 && memcmp(key, "acc", 3) == 0) {
         p->accuracy = v / 100;
+        p->law_accuracy = v / 100;
         return v <= 100;
     }
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -242,7 +282,7 @@ static bool set_option(struct plan *p, const char *key, size_t n, double v)
         }
         return true;
     }
-    return false;
+    return set_fault(p, key, n, v);
 }
 
 /* "key=value,key=value": numbers, except the value of id, which only makes names distinct. */

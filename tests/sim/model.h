@@ -6,6 +6,8 @@
 #ifndef SIM_MODEL_H
 #define SIM_MODEL_H
 
+#include "tests/sim/law.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +20,8 @@
 enum model_kind {
     MODEL_THINKS = 0, /* solves arithmetic with its accuracy, else a canned answer */
     MODEL_ECHOES,     /* repeats the last user message */
-    MODEL_CANONICAL   /* the fixed 60-word text */
+    MODEL_CANONICAL,  /* the fixed 60-word text */
+    MODEL_LAW         /* answers items by the law; else like MODEL_THINKS */
 };
 
 enum fault {
@@ -59,16 +62,19 @@ enum fault {
 struct plan {
     enum model_kind kind;
     enum fault fault;
-    double accuracy;  /* 0..1, of MODEL_THINKS */
-    int64_t first_us; /* until the first token */
-    int64_t token_us; /* between tokens */
-    int64_t stall_us; /* length of FAULT_STALL's silence */
-    int64_t down_us;  /* FAULT_FLAP by time, when down_us + up_us > 0 */
+    double accuracy;             /* 0..1, of MODEL_THINKS, and of MODEL_LAW outside of items */
+    const struct law_model *law; /* of MODEL_LAW */
+    double law_accuracy;         /* in all tasks instead of the law's; -1: the law's */
+    int64_t first_us;            /* until the first token */
+    int64_t token_us;            /* between tokens */
+    int64_t stall_us;            /* length of FAULT_STALL's silence */
+    int64_t down_us;             /* FAULT_FLAP by time, when down_us + up_us > 0 */
     int64_t up_us;
     int64_t drip_us;       /* between the bytes of FAULT_DRIP */
     int64_t down_requests; /* FAULT_FLAP by count */
     int64_t up_requests;
     int64_t tokens;  /* words of the canonical answer */
+    int64_t words;   /* mean number of words of MODEL_LAW about an item; 0: the task's */
     int64_t at;      /* token before which a mid-stream fault strikes */
     int64_t status;  /* of FAULT_STATUS */
     int64_t retry_s; /* Retry-After of 429, 503 and FAULT_STATUS; -1: the fault's own */
@@ -89,7 +95,7 @@ struct model {
 
 struct models;
 
-/* The built-in table. */
+/* The built-in table, and the models of the law. */
 struct models *models_new(void);
 void models_free(struct models *m);
 

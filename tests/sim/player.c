@@ -30,7 +30,7 @@ struct job *player_new(struct event_base *base, struct conn *c, struct stats *st
     j->model = model;
     j->start_us = stats_now_us();
     if (model != NULL) {
-        stats_begin(stats, model);
+        j->call = stats_begin(stats, model, j->start_us);
     }
     return j;
 }
@@ -40,6 +40,7 @@ static void end_job(struct job *j, enum outcome outcome)
     struct stats_record r = {0};
 
     if (j->model != NULL) {
+        r.call = j->call;
         r.id = j->has_reply ? j->reply.id : "";
         r.start_us = j->start_us;
         r.first_byte_us = j->first_byte_us;
@@ -128,6 +129,17 @@ static int64_t count_token(const struct job *j, size_t i)
     return n;
 }
 
+static void note_tokens(const struct job *j, int64_t now_us)
+{
+    struct call_record *call = j->model != NULL ? calls_get(&j->stats->calls, j->call) : NULL;
+
+    if (call != NULL) {
+        call->first_token_us = call->first_token_us > 0 ? call->first_token_us : now_us;
+        call->last_token_us = now_us;
+        call->tokens = j->tokens_sent;
+    }
+}
+
 /* j->at counts the tokens of this step that are out. */
 static enum progress play_tokens(struct job *j, const struct step *step, int64_t now_us)
 {
@@ -144,6 +156,7 @@ static enum progress play_tokens(struct job *j, const struct step *step, int64_t
     }
     reply_token(&j->reply, (size_t) (step->a + j->at), &j->scratch);
     j->tokens_sent += count_token(j, (size_t) (step->a + j->at));
+    note_tokens(j, now_us);
     write_scratch(j);
     j->at++;
     set_due(j, j->script.token_us, now_us);
@@ -197,6 +210,9 @@ static enum progress play_flush(struct job *j, int64_t now_us)
 static enum progress play_end(struct job *j, bool hangup)
 {
     j->tokens_sent += j->script.tokens;
+    if (j->script.tokens > 0) {
+        note_tokens(j, stats_now_us());
+    }
     j->is_hangup = hangup;
     if (j->script.is_chunked) {
         conn_write(j->conn, "0\r\n\r\n", 5);

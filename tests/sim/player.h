@@ -37,6 +37,7 @@ struct job {
     int64_t start_us;
     int64_t first_byte_us;
     int64_t tokens_sent;
+    uint64_t call; /* its number in stats->calls */
     struct buf scratch;
     struct event timer;
 };

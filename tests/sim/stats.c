@@ -64,6 +64,7 @@ void stats_fini(struct stats *s)
             free(m);
         }
     }
+    calls_fini(&s->calls);
     if (s->log != NULL) {
         (void) fclose(s->log);
         s->log = NULL;
@@ -104,18 +105,25 @@ static void count_end(struct counters *c, const struct stats_record *r)
     }
 }
 
-void stats_begin(struct stats *s, struct stats_model *m)
+uint64_t stats_begin(struct stats *s, struct stats_model *m, int64_t start_us)
 {
     count_begin(&s->total);
     count_begin(&m->count);
     if (m->fault.requests++ == 0) {
         m->fault.first_us = stats_now_us();
     }
+    return calls_begin(&s->calls, m->name, start_us);
+}
+
+static const char *outcome_text(enum outcome outcome)
+{
+    static const char *const outcomes[] = {"complete", "cancelled", "fault"};
+
+    return outcomes[outcome];
 }
 
 static void log_record(struct stats *s, const struct stats_model *m, const struct stats_record *r)
 {
-    static const char *const outcomes[] = {"complete", "cancelled", "fault"};
     struct buf line = {0};
 
     buf_addf(&line, "{\"id\":\"%s\",\"model\":", r->id);
@@ -125,7 +133,7 @@ static void log_record(struct stats *s, const struct stats_model *m, const struc
              ",\"t_end_us\":%" PRId64,
              r->status, r->start_us, r->first_byte_us, r->end_us);
     buf_addf(&line, ",\"tokens_sent\":%" PRId64 ",\"outcome\":\"%s\",\"prompt_tokens\":%" PRId64,
-             r->tokens_sent, outcomes[r->outcome], r->prompt_tokens);
+             r->tokens_sent, outcome_text(r->outcome), r->prompt_tokens);
     buf_addf(&line, ",\"completion_tokens\":%" PRId64 "}\n", r->completion_tokens);
     (void) fwrite(line.data, 1, line.len, s->log);
     (void) fflush(s->log);
@@ -134,8 +142,15 @@ static void log_record(struct stats *s, const struct stats_model *m, const struc
 
 void stats_end(struct stats *s, struct stats_model *m, const struct stats_record *record)
 {
+    struct call_record *call = calls_get(&s->calls, record->call);
+
     count_end(&s->total, record);
     count_end(&m->count, record);
+    if (call != NULL) {
+        call->end_us = record->end_us;
+        call->tokens = record->tokens_sent;
+        call->outcome = outcome_text(record->outcome);
+    }
     if (record->outcome == OUTCOME_CANCELLED) {
         s->last_cancel_us = record->end_us;
     }
@@ -159,6 +174,7 @@ void stats_reset(struct stats *s)
     s->other = 0;
     s->last_cancel_us = 0;
     s->last = NULL;
+    calls_reset(&s->calls);
     for (size_t i = 0; i < STATS_BUCKETS; i++) {
         for (struct stats_model *m = s->models[i]; m != NULL; m = m->next) {
             count_reset(&m->count);

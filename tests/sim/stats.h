@@ -6,6 +6,7 @@
 #ifndef SIM_STATS_H
 #define SIM_STATS_H
 
+#include "tests/sim/calls.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/http.h"
 
@@ -46,11 +47,13 @@ struct stats {
     size_t n_models;
     struct stats_model *models[STATS_BUCKETS];
     struct stats_model *last; /* whose request came last */
+    struct calls calls;
     FILE *log;
 };
 
 /* One finished request. */
 struct stats_record {
+    uint64_t call; /* its number, as stats_begin() gave it */
     const char *id;
     int64_t start_us;
     int64_t first_byte_us; /* 0: none was sent */
@@ -72,10 +75,11 @@ struct stats_model *stats_model(struct stats *s, const char *name);
 /* Keeps req as the last request; takes ownership. */
 void stats_keep(struct stats *s, struct stats_model *m, struct http_request *req);
 
-void stats_begin(struct stats *s, struct stats_model *m);
+/* Returns the number of the call in s->calls. */
+uint64_t stats_begin(struct stats *s, struct stats_model *m, int64_t start_us);
 void stats_end(struct stats *s, struct stats_model *m, const struct stats_record *record);
 
-/* Zeroes counters and fault state; in_flight stays true, max_in_flight restarts from it. */
+/* Zeroes counters and fault state, forgets the calls; in_flight stays true, max_in_flight restarts from it. */
 void stats_reset(struct stats *s);
 
 /* New references. */
