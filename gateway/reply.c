@@ -77,6 +77,9 @@ static void begin_head(struct exchange *x, struct evbuffer *out, int status, con
         add_header(out, h->name, h->value);
     }
     add_cors(out, x);
+    if (x->server->draining) {
+        x->keep_alive = false; /* the session closes: the client must not ask here again */
+    }
     if (!x->keep_alive) {
         add_header(out, "connection", "close");
     } else if (x->minor == 0) {
