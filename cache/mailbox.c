@@ -103,11 +103,3 @@ size_t mailbox_take(struct mailbox *box, void *receiver)
     }
     return delivered;
 }
-
-size_t mailbox_length(struct mailbox *box)
-{
-    pthread_mutex_lock(&box->mutex);
-    size_t length = box->length;
-    pthread_mutex_unlock(&box->mutex);
-    return length;
-}

@@ -35,6 +35,4 @@ int mailbox_fd(const struct mailbox *box);
 /* Delivers what waited at the time of the call, oldest first, to `receiver`; returns how many. */
 size_t mailbox_take(struct mailbox *box, void *receiver);
 
-size_t mailbox_length(struct mailbox *box);
-
 #endif

@@ -153,11 +153,6 @@ void conn_resume_input(struct conn *c)
     conn_update_reading(c);
 }
 
-bool conn_is_tls(const struct conn *c)
-{
-    return c->ops == &conn_tls_ops;
-}
-
 bool conn_is_loopback(const struct conn *c)
 {
     return c->is_loopback;

@@ -27,7 +27,6 @@ enum conn_event {
     CONN_READY,   /* handshake done; at once (posted) on plain connections */
     CONN_INPUT,   /* more bytes in conn_input() */
     CONN_DRAINED, /* output fell under the low mark after it was over the high one */
-    CONN_SENT,    /* output is empty after conn_want_sent() */
     CONN_GONE,    /* the peer left, broke TLS or a deadline ran out: the owner must conn_close */
 };
 
@@ -110,9 +109,6 @@ bool conn_is_full(const struct conn *c); /* output at or over the high mark */
 void conn_set_input_cap(struct conn *c, size_t bytes);
 void conn_resume_input(struct conn *c);
 
-/* One CONN_SENT when output is empty, posted if it is already. */
-void conn_want_sent(struct conn *c);
-
 /* Polite: sends what is in output, close_notify, shutdown(SHUT_WR), reads and drops up to a bound for
  * two seconds at most (so that the peer gets the reply rather than a reset), closes. The owner gets no
  * further event. Tolerates being called twice. */
@@ -120,7 +116,6 @@ void conn_close(struct conn *c, enum conn_reason reason);
 /* At once: output is dropped and the peer gets a reset. */
 void conn_abort(struct conn *c, enum conn_reason reason);
 
-bool conn_is_tls(const struct conn *c);
 bool conn_is_loopback(const struct conn *c); /* the peer is on this machine; unix sockets too */
 enum conn_reason conn_reason(const struct conn *c);
 const char *conn_detail(const struct conn *c); /* why TLS failed, for the log; else "" */

@@ -7,8 +7,7 @@ enum conn_due {
     DUE_READY = 1 << 0,
     DUE_INPUT = 1 << 1,
     DUE_DRAINED = 1 << 2,
-    DUE_SENT = 1 << 3,
-    DUE_GONE = 1 << 4,
+    DUE_GONE = 1 << 3,
 };
 
 /* ---- telling the owner ---- */
@@ -28,10 +27,6 @@ static bool take_due(struct conn *c, enum conn_due due, enum conn_event *event)
         *event = CONN_DRAINED;
         c->was_full = waiting > 0 && waiting >= c->limits.low_bytes;
         return c->state == CONN_UP && !c->was_full;
-    case DUE_SENT:
-        *event = CONN_SENT;
-        c->wants_sent = waiting > 0;
-        return c->state == CONN_UP && !c->wants_sent;
     case DUE_GONE:
         *event = CONN_GONE;
         return true;
@@ -235,9 +230,6 @@ static void send_output(struct conn *c)
     if (c->was_full && (left == 0 || left < c->limits.low_bytes)) {
         c->due |= DUE_DRAINED;
     }
-    if (c->wants_sent && left == 0) {
-        c->due |= DUE_SENT;
-    }
 }
 
 /* ---- beginning ---- */
@@ -422,14 +414,5 @@ void conn_flush(struct conn *c)
     send_output(c);
     if (c->due != 0) {
         post(c); /* the owner is on the stack */
-    }
-}
-
-void conn_want_sent(struct conn *c)
-{
-    c->wants_sent = true;
-    if (c->state == CONN_UP && evbuffer_get_length(c->output) == 0) {
-        c->due |= DUE_SENT;
-        post(c);
     }
 }

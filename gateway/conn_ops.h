@@ -82,7 +82,6 @@ struct conn {
     bool read_wants_write;
     bool write_wants_read;
     bool was_full;
-    bool wants_sent;
     bool is_finished; /* close_notify is out */
     bool is_loopback;
     char peer[SOCKADDR_TEXT_BYTES];

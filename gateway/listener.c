@@ -185,11 +185,6 @@ void listener_hold(struct listener *l, bool hold)
     }
 }
 
-bool listener_is_paused(const struct listener *l)
-{
-    return l->is_held || loop_timer_is_set(&l->timer);
-}
-
 /* ---- binding ---- */
 
 static enum err bind_failed(const struct listener_address *address, int error, struct errbuf *err)

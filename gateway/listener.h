@@ -37,7 +37,6 @@ void listener_free(struct listener *l); /* a unix socket's path is unlinked */
 void listener_stop(struct listener *l); /* closes the socket now: the kernel refuses new callers */
 /* The bound address as text, the real port included. */
 void listener_text(const struct listener *l, char *out, size_t cap);
-bool listener_is_paused(const struct listener *l); /* short of descriptors, or held */
 
 /* A descriptor has become free: tries now instead of after the second. */
 void listener_resume(struct listener *l);

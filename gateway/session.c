@@ -86,7 +86,6 @@ static void on_event(void *arg, struct conn *c, enum conn_event event)
     (void) c;
     switch (event) {
     case CONN_READY:
-    case CONN_SENT:
         break;
     case CONN_INPUT:
         run(s);

@@ -45,7 +45,8 @@ static void copy_text(char *out, size_t cap, struct slice text)
     out[n] = '\0';
 }
 
-void attempt_report(struct attempt *a, const struct failure *failure)
+/* Reports the end upwards. The exchange must be over, or left by the caller afterwards. */
+static void report(struct attempt *a, const struct failure *failure)
 {
     struct attempt_end end = {.failure = *failure};
     end.advice = a->committed ? ATTEMPT_GIVE_UP : attempt_failure_advice(failure);
@@ -61,7 +62,7 @@ void attempt_report(struct attempt *a, const struct failure *failure)
 void attempt_fail(struct attempt *a, enum end_reason reason, int status, const char *message)
 {
     struct failure f = attempt_failure_make(reason, status, message);
-    attempt_report(a, &f);
+    report(a, &f);
     attempt_leave(a, false);
 }
 
@@ -70,7 +71,7 @@ void attempt_report_provider(struct attempt *a, struct slice json, int status)
     struct failure f = attempt_failure_by_provider(json, status, a->mode != MODE_ERROR,
                                                    a->upstream->key, a->room);
     f.retry_after_us = a->retry_after_us == UINT64_MAX ? 0 : a->retry_after_us;
-    attempt_report(a, &f);
+    report(a, &f);
 }
 
 /* ---- what arrives ---- */
@@ -137,10 +138,10 @@ static void finish_stream(struct attempt *a, enum transfer_end end)
 {
     if (attempt_stream_is_whole(a, end)) {
         struct failure none = {.reason = END_COMPLETE};
-        attempt_report(a, &none);
+        report(a, &none);
     } else {
         struct failure f = attempt_failure_by_end(end);
-        attempt_report(a, &f);
+        report(a, &f);
     }
 }
 
@@ -173,7 +174,7 @@ static void finish_reply(struct attempt *a)
         }
     }
     if (a->events) {
-        attempt_report(a, &f);
+        report(a, &f);
     }
 }
 
@@ -191,7 +192,7 @@ static void on_end(void *arg, enum transfer_end end, const char *detail)
         finish_error(a);
     } else {
         struct failure f = attempt_failure_by_end(end);
-        attempt_report(a, &f);
+        report(a, &f);
     }
     attempt_drop(a);
 }
@@ -214,7 +215,7 @@ static void run_out(struct attempt *a, uint64_t now)
         finish_error(a);
     } else {
         struct failure f = attempt_limits_failure(a, now);
-        attempt_report(a, &f);
+        report(a, &f);
     }
     attempt_leave(a, false);
 }

@@ -29,7 +29,6 @@ struct failure attempt_failure_by_end(enum transfer_end end)
         [TRANSFER_CUT] = {END_CUT, 502,
                           "the upstream closed the connection in the middle of its answer"},
         [TRANSFER_MALFORMED] = {END_MALFORMED, 502, "the upstream does not speak HTTP as it must"},
-        [TRANSFER_STOPPED] = {END_INTERNAL, 500, "the transfer was stopped"},
         [TRANSFER_FAILED] = {END_INTERNAL, 500, "the transfer failed on our side"},
     };
     return attempt_failure_make(table[end].reason, table[end].status, table[end].message);

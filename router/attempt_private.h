@@ -55,14 +55,11 @@ struct attempt {
 /* Ends the exchange from our side. */
 void attempt_leave(struct attempt *a, bool drain);
 
-/* Reports the end upwards. The exchange must be over, or left by the caller afterwards. */
-void attempt_report(struct attempt *a, const struct failure *failure);
-
 /* Reports a failure of our own finding and leaves. */
 void attempt_fail(struct attempt *a, enum end_reason reason, int status, const char *message);
 
 /* Reports the error that a provider sent: the body of an error status, or an event or reply inside a
- * 200. As attempt_report. */
+ * 200. The exchange must be over, or left by the caller afterwards. */
 void attempt_report_provider(struct attempt *a, struct slice json, int status);
 
 /* Sets the timer for the phase that begins now. */

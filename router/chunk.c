@@ -169,15 +169,11 @@ static enum err take_index(struct walk *w, const struct span_value *index, unsig
     uint64_t number = w->choice;
 
     *bit = 0;
-    if (is_null(index)) {
-        w->out->bad_index = true;
-    } else if (!span_to_u64(index, &number)) {
+    if (!is_null(index) && !span_to_u64(index, &number)) {
         return err_set(w->err, ERR_INPUT, "choices[%zu].index is not a whole number", w->choice);
     }
     if (number <= CHOICE_INDEX_MAX) {
         *bit = 1u << number;
-    } else {
-        w->out->bad_index = true;
     }
     w->out->choices_seen |= *bit;
     return ERR_NONE;

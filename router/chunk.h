@@ -19,9 +19,10 @@ struct chunk {
     /* First of content, reasoning, refusal, tool call or finish_reason with something in it: what the
      * commit of a stream waits for. Text of /v1/completions counts as content. */
     bool has_content;
-    unsigned choices_seen; /* bit i: choice index i (0..31) is in this event */
+    /* Bit i: choice index i (0..31) is in this event. Where it is absent its place in the array counts;
+     * one above 31 is passed over. */
+    unsigned choices_seen;
     unsigned choices_finished;
-    bool bad_index; /* a choice index that is absent (its place in the array counts) or above 31 */
     bool has_tool_calls;
     struct token_usage tokens;
 };
@@ -57,7 +58,6 @@ struct chunk_mender {
     struct chunk_call *calls; /* used last first */
     unsigned count;
     unsigned room;
-    bool active; /* this stream needed mending */
 };
 
 void chunk_mender_fini(struct chunk_mender *m); /* zeroes it too: ready for another stream */

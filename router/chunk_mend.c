@@ -252,7 +252,6 @@ static enum err number_fragment(struct mending *w, const struct fragment *f, int
     if (member == NULL) {
         return ERR_NOMEM;
     }
-    w->m->active = true;
     if (f->index.type != SPAN_ABSENT) {
         size_t skip = sizeof(MEMBER_KEY) - 1;
 

@@ -38,11 +38,6 @@ void sse_parse_fini(struct sse_parser *p)
     p->stopped = true;
 }
 
-bool sse_parse_is_clean(const struct sse_parser *p)
-{
-    return p->line_length == 0 && !p->has_data && p->type_length == 0;
-}
-
 static enum err append(const struct sse_parser *p, char **to, size_t *length, size_t *room,
                        struct slice bytes)
 {

@@ -41,7 +41,4 @@ enum err sse_parse_feed(struct sse_parser *p, struct slice bytes,
                         bool (*on_event)(void *arg, const struct sse_event *event),
                         void *arg) MUST_CHECK;
 
-/* True when no half event is pending: where an upstream's stream may end honestly. */
-bool sse_parse_is_clean(const struct sse_parser *p);
-
 #endif

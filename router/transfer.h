@@ -34,7 +34,6 @@ struct transfer_head {
 enum transfer_flow {
     TRANSFER_OK,
     TRANSFER_PAUSE, /* nothing of these bytes was taken; they come again after transfer_resume */
-    TRANSFER_STOP,  /* like a cancel, but on_end follows with TRANSFER_STOPPED */
 };
 
 enum transfer_end {
@@ -43,8 +42,7 @@ enum transfer_end {
     TRANSFER_CONNECT_TIMEOUT,
     TRANSFER_CUT,       /* closed or reset before the end that the framing promised */
     TRANSFER_MALFORMED, /* not HTTP, or a head or chunk that cannot be */
-    TRANSFER_STOPPED,
-    TRANSFER_FAILED, /* our side: memory, libcurl's misuse */
+    TRANSFER_FAILED,    /* our side: memory, libcurl's misuse */
 };
 
 struct transfer_events {

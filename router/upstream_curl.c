@@ -52,7 +52,6 @@ struct transfer {
     struct reply_head *head; /* NULL before the first line and after the last */
     bool head_done;          /* on_head was called; later header lines are trailers */
     bool paused;             /* libcurl holds bytes back because we said so */
-    bool stopped;            /* on_body said TRANSFER_STOP */
     bool draining;
     bool one_off; /* the handle carries a CA file, which it cannot forget */
     uint64_t drain_limit_us;
@@ -114,7 +113,7 @@ static void transfer_free(struct transfer *t)
     free(t);
 }
 
-static enum transfer_end end_of(const struct transfer *t, CURLcode code)
+static enum transfer_end end_of(CURLcode code)
 {
     switch (code) {
     case CURLE_OK:
@@ -137,7 +136,6 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code)
     case CURLE_GOT_NOTHING:
         return TRANSFER_CUT;
     case CURLE_WRITE_ERROR:
-        return t->stopped ? TRANSFER_STOPPED : TRANSFER_FAILED;
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
     case CURLE_BAD_FUNCTION_ARGUMENT:
@@ -154,7 +152,7 @@ static void finish(struct transfer *t, CURLcode code)
     void *arg = t->arg;
     void (*drop)(void *) = t->drop;
     void *drop_arg = t->drop_arg;
-    enum transfer_end end = end_of(t, code);
+    enum transfer_end end = end_of(code);
     char detail[CURL_ERROR_SIZE];
     snprintf(detail, sizeof(detail), "%s",
              t->detail[0] != '\0' || code == CURLE_OK ? t->detail : curl_easy_strerror(code));
@@ -263,9 +261,6 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *arg)
     case TRANSFER_PAUSE:
         t->paused = true;
         return CURL_WRITEFUNC_PAUSE;
-    case TRANSFER_STOP:
-        t->stopped = true;
-        return CURL_WRITEFUNC_ERROR;
     }
     return CURL_WRITEFUNC_ERROR;
 }

@@ -63,6 +63,12 @@ static enum err feed_copy(struct sse_parser *p, const uint8_t *bytes, size_t n, 
     return rc;
 }
 
+/* No half event is pending. */
+static bool is_clean(const struct sse_parser *p)
+{
+    return p->line_length == 0 && !p->has_data && p->type_length == 0;
+}
+
 /* Pieces of 1 to `longest` bytes; all in one where longest is 0. */
 static struct story run(const uint8_t *bytes, size_t n, uint32_t seed, size_t longest)
 {
@@ -81,7 +87,7 @@ static struct story run(const uint8_t *bytes, size_t n, uint32_t seed, size_t lo
         story.rc = feed_copy(&p, bytes + at, take, &story);
         at += take;
     }
-    story.is_clean = story.rc == ERR_NONE && sse_parse_is_clean(&p);
+    story.is_clean = story.rc == ERR_NONE && is_clean(&p);
     sse_parse_fini(&p);
     return story;
 }

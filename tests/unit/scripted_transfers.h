@@ -122,7 +122,7 @@ static inline void script_head(struct script *s, int status, const char *type,
 static inline enum transfer_flow script_body(struct script *s, const char *bytes)
 {
     struct transfer *t = script_latest(s);
-    return t->events ? t->events->on_body(t->arg, slice_of(bytes)) : TRANSFER_STOP;
+    return t->events ? t->events->on_body(t->arg, slice_of(bytes)) : TRANSFER_PAUSE;
 }
 
 static inline void script_ends(struct script *s, enum transfer_end how)

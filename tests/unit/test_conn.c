@@ -120,7 +120,6 @@ static void test_what_is_known_of_the_peer(void **state)
     snprintf(text, sizeof(text), "127.0.0.1:%u", (unsigned) ntohs(address.sin_port));
     assert_string_equal(conn_peer(w->conn), text);
     assert_true(conn_is_loopback(w->conn));
-    assert_false(conn_is_tls(w->conn));
     assert_int_equal(conn_reason(w->conn), CONN_OPEN);
 }
 
@@ -326,31 +325,6 @@ static void test_a_flush_sends_one_turns_share(void **state)
     assert_true(w->host.sent_bytes > 0);
 }
 
-static void test_sent(void **state)
-{
-    struct world *w = *state;
-    char got[8192];
-    bool at_end;
-    turn(w);
-    conn_want_sent(w->conn); /* nothing waits: told, but not at once */
-    assert_int_equal(count_of(w, CONN_SENT), 0);
-    turn(w);
-    assert_int_equal(count_of(w, CONN_SENT), 1);
-    turn(w);
-    assert_int_equal(count_of(w, CONN_SENT), 1);
-
-    add_output(w, 100 * 1000);
-    conn_flush(w->conn);
-    conn_want_sent(w->conn);
-    for (int i = 0; conn_output_bytes(w->conn) > 0; i++) {
-        assert_true(i < 10000);
-        assert_int_equal(count_of(w, CONN_SENT), 1);
-        (void) !peer_read(w, got, sizeof(got), &at_end);
-        turn(w);
-    }
-    assert_int_equal(count_of(w, CONN_SENT), 2);
-}
-
 /* ---- send timeout ---- */
 
 static void test_send_timeout(void **state)
@@ -545,7 +519,6 @@ static void end_at(struct world *w, enum conn_event event, void (*act)(struct wo
     if (w->conn != NULL) {
         add_output(w, 200 * 1000);
         conn_flush(w->conn);
-        conn_want_sent(w->conn);
     }
     for (int i = 0; w->conn != NULL && conn_output_bytes(w->conn) > 0 && i < 10000; i++) {
         (void) !peer_read(w, got, sizeof(got), &at_end);
@@ -563,8 +536,7 @@ static void end_at(struct world *w, enum conn_event event, void (*act)(struct wo
 
 static void test_ending_inside_each_event(void **state)
 {
-    static const enum conn_event events[] = {CONN_READY, CONN_INPUT, CONN_DRAINED, CONN_SENT,
-                                             CONN_GONE};
+    static const enum conn_event events[] = {CONN_READY, CONN_INPUT, CONN_DRAINED, CONN_GONE};
     for (size_t i = 0; i < 2 * ARRAY_LEN(events); i++) {
         assert_int_equal(set_up_narrow(state), 0);
         end_at(*state, events[i / 2], i % 2 == 0 ? close_here : abort_here);
@@ -627,7 +599,6 @@ int main(void)
         NARROW(test_marks_of_output),
         TCP(test_drained_by_the_flush_itself),
         TCP(test_a_flush_sends_one_turns_share),
-        NARROW(test_sent),
         NARROW(test_send_timeout),
         NARROW(test_no_send_timeout_without_output),
         NARROW(test_close_delivers_the_last_byte),

@@ -58,7 +58,6 @@ static void expect_choice(const struct chunk *c, bool has_content, bool is_finis
     assert_int_equal(c->choices_seen, 1);
     assert_int_equal(c->choices_finished, is_finished);
     assert_int_equal(c->has_content, has_content);
-    assert_false(c->bad_index);
     assert_true(slice_eq_text(c->id.text, "\"\""));
     assert_true(slice_eq_text(c->model.text, "\"\""));
 }

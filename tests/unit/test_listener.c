@@ -297,6 +297,12 @@ static void test_sixteen_a_turn(void **state)
     assert_string_equal(w->peer, "unix");
 }
 
+/* It is all that the base could watch; the timers are the virtual loop's. */
+static bool is_paused(const struct world *w)
+{
+    return event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED) == 0;
+}
+
 static void test_no_descriptors_pauses(void **state)
 {
     struct world *w = *state;
@@ -311,22 +317,20 @@ static void test_no_descriptors_pauses(void **state)
     struct rlimit none = {.rlim_cur = (rlim_t) next, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     turn(w);
-    bool was_paused = listener_is_paused(w->listener);
-    int watched = event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED);
+    bool was_paused = is_paused(w);
     loop_advance(w->loop, &w->clock, w->clock.now_us + 1000 * 1000); /* tries again */
-    bool tries_again = !listener_is_paused(w->listener);
+    bool tries_again = !is_paused(w);
     turn(w);
-    bool is_paused_again = listener_is_paused(w->listener);
+    bool is_paused_again = is_paused(w);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_true(was_paused && tries_again && is_paused_again);
-    assert_int_equal(watched, 0);
     assert_int_equal(w->accepted_count, 0);
 
     assert_int_equal(call(w), 0);
     turn(w);
     assert_int_equal(w->accepted_count, 0);
     listener_resume(w->listener);
-    assert_false(listener_is_paused(w->listener));
+    assert_false(is_paused(w));
     turn(w);
     assert_true(w->accepted_count > 0);
 }
@@ -336,7 +340,7 @@ static void test_hold(void **state)
     struct world *w = *state;
     listen_on_path(w);
     listener_hold(w->listener, true);
-    assert_true(listener_is_paused(w->listener));
+    assert_true(is_paused(w));
     assert_int_equal(call(w), 0);
     turn(w);
     listener_resume(w->listener); /* is for descriptors, not for this */

@@ -129,7 +129,6 @@ static void test_handshake(void **state)
     assert_int_equal(s->world->host.handshaking, 1);
     open_up(s);
     assert_int_equal(s->world->host.handshaking, 0);
-    assert_true(conn_is_tls(s->world->conn));
     assert_string_equal(mbedtls_ssl_get_alpn_protocol(&s->client.ssl), "http/1.1");
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
     assert_string_equal(mbedtls_ssl_get_version(&s->client.ssl), "TLSv1.2");
@@ -350,9 +349,8 @@ static void test_a_long_answer_to_a_slow_reader(void **state)
     add_output(s->world, 700 * 1000);
     conn_flush(s->world->conn);
     assert_true(conn_output_bytes(s->world->conn) > 600 * 1000);
-    conn_want_sent(s->world->conn);
     assert_int_equal(client_read(s, 700 * 1000), 700 * 1000);
-    UNTIL(s->world, count_of(s->world, CONN_SENT) == 1);
+    UNTIL(s->world, conn_output_bytes(s->world->conn) == 0);
     assert_int_equal(count_of(s->world, CONN_DRAINED), 1);
     assert_int_equal(s->world->host.sent_bytes, 700 * 1000);
 }

@@ -443,17 +443,6 @@ static void a_refused_connection_is_a_connect_failure(void **state)
                                           (struct sockaddr *) &address, sizeof(address));
 }
 
-static void stopping_from_the_body_ends_as_stopped(void **state)
-{
-    struct world *w = *state;
-    w->flow = TRANSFER_STOP;
-    start(w);
-    UNTIL(w, has_request(w, "{\"a\":1}"));
-    server_says(w, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
-    UNTIL(w, w->ends == 1);
-    assert_int_equal(w->end, TRANSFER_STOPPED);
-}
-
 static void what_still_runs_ends_with_the_pool(void **state)
 {
     struct world *w = *state;
@@ -483,7 +472,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_goes_wrong_has_its_own_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_connection_is_a_connect_failure, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(stopping_from_the_body_ends_as_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_still_runs_ends_with_the_pool, set_up, tear_down),
     };
     struct errbuf why;
