@@ -2,6 +2,7 @@
 
 #include "gateway/config_value.h"
 #include "router/graph_file.h"
+#include "router/nodecall.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -315,6 +316,17 @@ static void check_classes(const struct crossing *x)
 
 /* ---- all ---- */
 
+/* Nothing is accepted and ignored. */
+static void check_pass(const struct crossing *x, size_t i, const struct task *task)
+{
+    for (size_t j = 0; task->pass && task->pass[j]; j++) {
+        if (!nodecall_may_pass(task->pass[j])) {
+            TASK_FAULT(x, i, "pass", "\"%s\" has a rule of its own and cannot be passed",
+                       task->pass[j]);
+        }
+    }
+}
+
 static void cross_task(const struct crossing *x, size_t i, struct task *task)
 {
     *task = task_at(x, i)->def;
@@ -328,6 +340,7 @@ static void cross_task(const struct crossing *x, size_t i, struct task *task)
     task->match.any = lower_texts(&x->catalog->arena, task->match.any);
     task->tools_graph = task_at(x, i)->tools == DRAFT_TOOLS_GRAPH;
     check_twins(x, i, task);
+    check_pass(x, i, task);
     cross_limits(x, i, task);
     cross_prompts(x, i, task);
     cross_examples(x, i, task);

@@ -235,12 +235,19 @@ static void on_watch(void *arg)
 
 static const struct transfer_events transfer_events = {on_head, on_body, on_end};
 
+/* An ask's texts go into the room too, and escaping makes them six times as long at worst. */
+static size_t node_room_cap(const struct node_ask *ask)
+{
+    return NODE_ROOM_CAP + (ask ? 6 * (ask->instruction.n + ask->frame.n) : 0);
+}
+
 static bool launch(struct attempt *a, const struct attempt_spec *spec)
 {
     if (nodecall_build(spec->request, spec->ask, spec->model, &a->node_room, &a->nodecall) !=
         ERR_NONE) {
         return false;
     }
+    a->choices_asked = a->nodecall.choices;
     uint64_t left_us = spec->deadline_us > a->start_us ? spec->deadline_us - a->start_us : 1;
     uint64_t connect_us = a->upstream->timeouts.connect_us;
     struct transfer_spec exchange = {
@@ -266,7 +273,6 @@ struct attempt *attempt_start(const struct upstream_host *host, const struct att
     a->snapshot = snapshot_ref(spec->snapshot);
     a->body = reqbody_ref(spec->request->body);
     a->endpoint = spec->request->endpoint;
-    a->choices_asked = spec->request->choices;
     a->events = events;
     a->arg = arg;
     a->room = room;
@@ -275,7 +281,7 @@ struct attempt *attempt_start(const struct upstream_host *host, const struct att
     a->start_us = loop_now_us(host->loop);
     a->deadline_us = spec->deadline_us;
     a->retry_after_us = UINT64_MAX;
-    arena_init(&a->node_room, NODE_ROOM_BYTES, NODE_ROOM_CAP);
+    arena_init(&a->node_room, NODE_ROOM_BYTES, node_room_cap(spec->ask));
     sse_parse_init(&a->parser, host->event_cap_bytes);
     reply_buffer_init(&a->text, host->reply_cap_bytes);
     reply_buffer_init(&a->held, host->event_cap_bytes);

@@ -37,7 +37,7 @@ struct attempt {
     struct chunk_mender mender;
     unsigned choices_seen;
     unsigned choices_finished;
-    uint64_t choices_asked; /* n of the request */
+    uint64_t choices_asked; /* by the node call */
     bool committed;
     bool said_done; /* [DONE] */
     bool paused;

@@ -179,5 +179,10 @@ enum err nodecall_build(const struct request *r, const struct node_ask *ask,
     }
     out->path = path_of(r->endpoint);
     out->stream = ask != NULL || r->is_stream;
-    return ask == NULL || ask->is_output ? build_spliced(&c, out) : nodecall_inner(&c, out);
+    if (ask != NULL && !ask->is_output) {
+        out->choices = 1;
+        return nodecall_inner(&c, out);
+    }
+    out->choices = r->choices;
+    return build_spliced(&c, out);
 }

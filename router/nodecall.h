@@ -12,7 +12,9 @@
  *   seed                   as sent                        the ask's
  *   max_tokens             as sent, spelt for the model   the ask's cap, spelt for the model
  *   response_format        as sent                        as sent if the text may be delivered verbatim
- *   tools, tool_choice     as sent                        not sent
+ *   n                      as sent                        not sent
+ *   tools, tool_choice,    as sent                        not sent
+ *   functions and _call
  *   reasoning_effort       as sent                        as sent, as are the task's `pass:` members
  *   all else               as sent                        not sent
  *
@@ -30,6 +32,7 @@ struct nodecall {
     size_t count;
     const char *path; /* of the upstream's API */
     bool stream;
+    uint64_t choices; /* asked for: n; an inner node gives one answer */
 };
 
 /* What a graph of several nodes asks of one of them. Borrowed: outlives the call. */
@@ -40,8 +43,8 @@ struct node_ask {
     double top_p;        /* as temperature */
     uint32_t max_tokens; /* of an inner node */
     uint32_t seed;       /* of an inner node */
-    /* Further members of the request, of an inner node; NULL-terminated or NULL. Those that the table names
-     * are not sent twice. */
+    /* Further members of the request, of an inner node; NULL-terminated or NULL. Those that have a row of
+     * their own are left out. */
     const char *const *pass;
     /* Plain text in front of the first system message's text, or, where there is none, a message in front;
      * for models with no_system in front of the last user message's text. Empty: none. */
@@ -50,6 +53,9 @@ struct node_ask {
      * more text part of an array; an empty line separates them from what is there. */
     struct slice frame;
 };
+
+/* Whether a task's `pass` may name this member: it has no row of its own. */
+bool nodecall_may_pass(const char *name);
 
 /* The call of a node. `ask` NULL: of a graph of one node: `model` becomes the upstream's id; a stream asks
  * for usage; max_tokens is spelt as the model wants it; all else is the client's bytes. Pieces point into

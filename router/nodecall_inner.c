@@ -22,31 +22,37 @@ const char *nodecall_number(double number, struct arena *room)
     return arena_dup(room, digits);
 }
 
-/* What the table says of; `pass` adds to them. */
-static const char *const written_names[] = {
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "temperature",
-    "top_p",
-    "seed",
-    "max_tokens",
-    "max_completion_tokens",
-    "response_format",
-    "reasoning_effort",
-};
-
-static bool is_written(const char *name)
+bool nodecall_may_pass(const char *name)
 {
+    static const char *const rows[] = {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "seed",
+        "max_tokens",
+        "max_completion_tokens",
+        "response_format",
+        "n",
+        "tools",
+        "tool_choice",
+        "functions",
+        "function_call",
+        "reasoning_effort",
+    };
     size_t i;
 
-    for (i = 0; i < ARRAY_LEN(written_names); i++) {
-        if (strcmp(name, written_names[i]) == 0) {
-            return true;
+    for (i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(name, rows[i]) == 0) {
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 /* Room was counted for all. */
@@ -110,7 +116,7 @@ static enum err find_passed(const struct nodecall_draft *c, size_t count, struct
         span_find(c->r->object, c->ask->pass, count, found);
     }
     for (i = 0; i < count; i++) {
-        if (is_written(c->ask->pass[i])) {
+        if (!nodecall_may_pass(c->ask->pass[i])) {
             found[i].type = SPAN_ABSENT;
         }
     }

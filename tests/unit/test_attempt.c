@@ -348,6 +348,80 @@ static void a_cut_before_the_second_of_two_choices_began_is_a_cut(void **state)
     fixture_free(f);
 }
 
+/* A call of an inner node of a graph, whose client asked for two choices. */
+static void start_inner(struct fixture *f, const struct node_ask *ask)
+{
+    static const char json[] = "{\"model\":\"first\",\"messages\":[{\"role\":\"user\",\"content\":"
+                               "\"hi\"}],\"n\":2}";
+    const char *param;
+    struct reqbody *bytes = reqbody_new(sizeof(json) - 1);
+    memcpy(bytes->bytes, json, bytes->length);
+    assert_int_equal(request_parse(&f->request, ENDPOINT_CHAT, bytes, &f->room, &param, NULL),
+                     ERR_NONE);
+    struct upstream_spec spec = {
+        .snapshot = f->snapshot,
+        .model = catalog_model(f->snapshot->catalog, SLICE_LIT("first")),
+        .request = &f->request,
+        .ask = ask,
+        .budget = &f->budget,
+        .deadline_us = f->clock.now_us + 600u * S,
+    };
+    f->call = upstream_start(&f->host, &spec, &f->room, &fixture_events, f);
+    assert_non_null(f->call);
+    wait_us(f, 0);
+}
+
+/* As a server that ends without [DONE] and closes. */
+static void an_inner_node_is_asked_for_one_choice(void **state)
+{
+    const struct node_ask ask = {.max_tokens = 9, .temperature = (double) NAN, .top_p = 0.5};
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+    (void) state;
+    start_inner(f, &ask);
+    assert_non_null(strstr(latest(f)->body, "\"max_tokens\":9"));
+    head(f, 200, STREAM);
+    body(f, WORD("a") LAST);
+    ends(f, TRANSFER_CUT);
+    assert_string_equal(f->log, "commit chunk chunk end:complete");
+    fixture_free(f);
+}
+
+/* A way on which every exchange is too much, once its bytes are counted. */
+static struct transfer *count_bytes(void *pool, const struct transfer_spec *spec,
+                                    const struct transfer_events *events, void *arg)
+{
+    size_t *bytes = pool;
+    (void) events;
+    (void) arg;
+    for (size_t i = 0; i < spec->piece_count; i++) {
+        *bytes += spec->pieces[i].n;
+    }
+    return NULL;
+}
+
+/* All candidates together are far longer than the small strings of a call. */
+static void an_ask_may_be_long(void **state)
+{
+    enum { FRAME_BYTES = 1 << 20 };
+    static const struct transfer_ops ops = {.start = count_bytes};
+    char *text = malloc(FRAME_BYTES);
+    assert_non_null(text);
+    memset(text, 1, FRAME_BYTES); /* \u0001 each */
+    const struct node_ask ask = {.temperature = (double) NAN,
+                                 .top_p = (double) NAN,
+                                 .instruction = {text, FRAME_BYTES / 2},
+                                 .frame = {text, FRAME_BYTES}};
+    struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
+    size_t bytes = 0;
+    (void) state;
+    f->host.transfers = (struct transfers) {&ops, &bytes};
+    start_inner(f, &ask);
+    assert_true(bytes > 9 * (size_t) FRAME_BYTES);
+    assert_string_equal(f->log, "end:internal");
+    fixture_free(f);
+    free(text);
+}
+
 static void fewer_choices_than_asked_are_whole_when_the_stream_ends_well(void **state)
 {
     struct fixture *f = fixture_make(0, ON_ABANDON_ABORT, false);
@@ -434,6 +508,8 @@ int main(void)
         cmocka_unit_test(silence_after_content_runs_into_the_idle_limit),
         cmocka_unit_test(a_finished_stream_that_stays_open_is_whole),
         cmocka_unit_test(a_cut_before_the_second_of_two_choices_began_is_a_cut),
+        cmocka_unit_test(an_inner_node_is_asked_for_one_choice),
+        cmocka_unit_test(an_ask_may_be_long),
         cmocka_unit_test(fewer_choices_than_asked_are_whole_when_the_stream_ends_well),
         cmocka_unit_test(a_json_reply_that_stalls_runs_into_the_idle_limit),
         cmocka_unit_test(an_error_whose_body_stalls_is_still_that_error),

@@ -11,62 +11,76 @@
 
 static char directory[] = "/tmp/test_config_tasks.XXXXXX";
 
-static void write_file(const char *name, const char *text)
+static const char *const directories[] = {"prompts", "bad"};
+
+static const struct {
+    const char *name;
+    const char *text;
+} files[] = {
+    {"m.json", "{\"nodes\": [{\"id\": \"a\", \"model\": \"m\", \"role\": \"assistant\"}],"
+               "\"output\": \"a\"}"},
+    {"far.json", "{\"nodes\": [{\"id\": \"a\", \"model\": \"m\", \"role\": \"assistant\"},"
+                 "{\"id\": \"b\", \"model\": \"lead\", \"role\": \"assistant\"},"
+                 "{\"id\": \"v\", \"role\": \"fuser\", \"fuse\": \"vote\"}],"
+                 "\"edges\": [[\"a\", \"v\"], [\"b\", \"v\"]], \"output\": \"v\"}"},
+    {"embeds.json", "{\"nodes\": [{\"id\": \"a\", \"model\": \"e\", \"role\": \"assistant\"}],"
+                    "\"output\": \"a\"}"},
+    {"nobody.json", "{\"nodes\": [{\"id\": \"a\", \"model\": \"x\", \"role\": \"assistant\"}],"
+                    "\"output\": \"a\"}"},
+    {"good.jsonl",
+     "\"one\"\n\n"
+     "  {\"input\": \"two \\u00e4\", \"ideal\": \"2\"}\r\n"
+     "{\"input\": [{\"role\": \"system\", \"content\": \"sys\"},"
+     "{\"role\": \"user\", \"content\": \"first\"},"
+     "{\"role\": \"assistant\", \"content\": \"no\"},"
+     "{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"last\"}]}]}"},
+    {"broken.jsonl", "\"one\"\n{\"input\": 1\n"},
+    {"number.jsonl", "\"one\"\n\n17\n"},
+    {"nothing.jsonl", "{\"ideal\": \"x\"}\n"},
+    {"nobody.jsonl", "{\"input\": [{\"role\": \"system\", \"content\": \"only\"}]}\n"},
+    {"empty.jsonl", "\n \n"},
+    {"prompts/fuse.txt", "Merge {count}.\n---\n{candidates}\n"},
+    {"bad/fuse.txt", "Merge.\n---\nnone\n"},
+};
+
+static const char *path_of(const char *name)
 {
-    char path[128];
+    static char path[128];
     snprintf(path, sizeof(path), "%s/%s", directory, name);
-    FILE *f = fopen(path, "w");
+    return path;
+}
+
+static void write_file(const char *name, const char *text, size_t n)
+{
+    FILE *f = fopen(path_of(name), "w");
     assert_non_null(f);
-    assert_int_not_equal(fputs(text, f), EOF);
+    assert_int_equal(fwrite(text, 1, n, f), n);
     assert_int_equal(fclose(f), 0);
 }
 
 static int make_files(void **state)
 {
-    char path[128];
     (void) state;
     assert_non_null(mkdtemp(directory));
-    write_file("m.json", "{\"nodes\": [{\"id\": \"a\", \"model\": \"m\", \"role\": \"assistant\"}],"
-                         "\"output\": \"a\"}");
-    write_file("far.json",
-               "{\"nodes\": [{\"id\": \"a\", \"model\": \"m\", \"role\": \"assistant\"},"
-               "{\"id\": \"b\", \"model\": \"lead\", \"role\": \"assistant\"},"
-               "{\"id\": \"v\", \"role\": \"fuser\", \"fuse\": \"vote\"}],"
-               "\"edges\": [[\"a\", \"v\"], [\"b\", \"v\"]], \"output\": \"v\"}");
-    write_file("embeds.json",
-               "{\"nodes\": [{\"id\": \"a\", \"model\": \"e\", \"role\": \"assistant\"}],"
-               "\"output\": \"a\"}");
-    write_file("nobody.json",
-               "{\"nodes\": [{\"id\": \"a\", \"model\": \"x\", \"role\": \"assistant\"}],"
-               "\"output\": \"a\"}");
-    write_file("good.jsonl",
-               "\"one\"\n\n"
-               "  {\"input\": \"two \\u00e4\", \"ideal\": \"2\"}\r\n"
-               "{\"input\": [{\"role\": \"system\", \"content\": \"sys\"},"
-               "{\"role\": \"user\", \"content\": \"first\"},"
-               "{\"role\": \"assistant\", \"content\": \"no\"},"
-               "{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"last\"}]}]}");
-    write_file("broken.jsonl", "\"one\"\n{\"input\": 1\n");
-    write_file("number.jsonl", "\"one\"\n\n17\n");
-    write_file("nothing.jsonl", "{\"ideal\": \"x\"}\n");
-    write_file("nobody.jsonl", "{\"input\": [{\"role\": \"system\", \"content\": \"only\"}]}\n");
-    write_file("empty.jsonl", "\n \n");
-    snprintf(path, sizeof(path), "%s/prompts", directory);
-    assert_int_equal(mkdir(path, 0700), 0);
-    write_file("prompts/fuse.txt", "Merge {count}.\n---\n{candidates}\n");
-    snprintf(path, sizeof(path), "%s/bad", directory);
-    assert_int_equal(mkdir(path, 0700), 0);
-    write_file("bad/fuse.txt", "Merge.\n---\nnone\n");
+    for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
+        assert_int_equal(mkdir(path_of(directories[i]), 0700), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        write_file(files[i].name, files[i].text, strlen(files[i].text));
+    }
     return 0;
 }
 
 static int remove_files(void **state)
 {
-    char *command = x_printf("rm -r %s", directory);
     (void) state;
-    int status = system(command);
-    free(command);
-    return status;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        unlink(path_of(files[i].name));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
+        rmdir(path_of(directories[i]));
+    }
+    return rmdir(directory);
 }
 
 /* The directory for each `@`; the caller's to free. */
@@ -244,6 +258,66 @@ static void examples(void **state)
     config_free(c);
 }
 
+/* Whatever a file is cut to, it is examples or a fault with words, and a fault adds none. */
+static void examples_cut_at_every_byte(void **state)
+{
+    static const char text[] =
+        "\"o\\u00e4\"\n{\"input\": [{\"role\": \"user\", \"content\": \"x\"}]}\n";
+    (void) state;
+    for (size_t n = 0; n < sizeof(text); n++) {
+        struct config_examples *e = config_examples_new();
+        struct errbuf why = {""};
+        write_file("cut.jsonl", text, n);
+        enum err rc = config_examples_add(e, "t", path_of("cut.jsonl"), &why);
+        bool is_whole = n == 9 || n == 10 || n >= sizeof(text) - 2;
+        assert_int_equal(rc == ERR_NONE, is_whole);
+        assert_int_equal(e->count, !is_whole ? 0 : n <= 10 ? 1 : 2);
+        assert_int_equal(why.text[0] == '\0', is_whole);
+        config_examples_free(e);
+    }
+    unlink(path_of("cut.jsonl"));
+}
+
+/* Of a long text both ends are kept, as routing sees it. */
+static void long_examples(void **state)
+{
+    struct config_examples *e = config_examples_new();
+    struct errbuf why;
+    char text[20003];
+    (void) state;
+    memset(text, 'm', sizeof(text));
+    memcpy(text, "\"begin", 6);
+    memcpy(text + sizeof(text) - 5, "end\"\n", 5);
+    write_file("long.jsonl", text, sizeof(text));
+    assert_int_equal(config_examples_add(e, "t", path_of("long.jsonl"), &why), ERR_NONE);
+    struct slice kept = e->list[0].user_text;
+    assert_int_equal(kept.n, 4 * CLASSIFY_USER_BYTES);
+    assert_memory_equal(kept.p, "begin", 5);
+    assert_memory_equal(kept.p + kept.n - 3, "end", 3);
+    unlink(path_of("long.jsonl"));
+    config_examples_free(e);
+}
+
+static void too_many_examples(void **state)
+{
+    struct config_examples *e = config_examples_new();
+    struct errbuf why;
+    char text[4 * (CONFIG_EXAMPLES_MAX + 1)];
+    (void) state;
+    for (size_t i = 0; i < sizeof(text); i += 4) {
+        memcpy(text + i, "\"x\"\n", 4);
+    }
+    write_file("many.jsonl", text, sizeof(text) - 4);
+    assert_int_equal(config_examples_add(e, "t", path_of("many.jsonl"), &why), ERR_NONE);
+    assert_int_equal(e->count, CONFIG_EXAMPLES_MAX);
+    write_file("many.jsonl", text, sizeof(text));
+    assert_int_equal(config_examples_add(e, "t", path_of("many.jsonl"), &why), ERR_LIMIT);
+    assert_non_null(strstr(why.text, "many.jsonl:2001: more than 2000 examples"));
+    assert_int_equal(e->count, CONFIG_EXAMPLES_MAX);
+    unlink(path_of("many.jsonl"));
+    config_examples_free(e);
+}
+
 /* ---- faults ---- */
 
 static void faults_of_graphs(void **state)
@@ -284,6 +358,8 @@ static void faults_of_names(void **state)
          "t.yaml:12:5: tasks[1].match.header: \"b\" is the header of tasks[0] already\n"},
         {WORLD "tasks:\n  - {name: a, match: {header: default}}\n",
          "t.yaml:11:31: tasks[0].match.header: \"default\" is the header of the task default\n"},
+        {WORLD "tasks:\n  - {name: a, pass: [top_k, seed]}\n",
+         "t.yaml:11:21: tasks[0].pass: \"seed\" has a rule of its own and cannot be passed\n"},
         {WORLD "tasks:\n  - {name: a}\naliases: {x: auto/b, y: graph/c, z: auto/}\n",
          "t.yaml:12:14: aliases.x: there is no task named \"auto/b\"\n"
          "t.yaml:12:25: aliases.y: there is no graph named \"graph/c\"\n"
@@ -416,6 +492,9 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(names_of_clients),
         cmocka_unit_test(examples),
+        cmocka_unit_test(examples_cut_at_every_byte),
+        cmocka_unit_test(long_examples),
+        cmocka_unit_test(too_many_examples),
         cmocka_unit_test(faults_of_graphs),
         cmocka_unit_test(faults_of_names),
         cmocka_unit_test(faults_of_champions),

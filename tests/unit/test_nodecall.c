@@ -387,8 +387,8 @@ static void test_row_tools(void **state)
 
 static void test_row_reasoning_effort_and_pass(void **state)
 {
-    static const char *const pass[] = {"x-lora",   "verbosity", "temperature", "seed",
-                                       "messages", "x-lora",    "missing",     NULL};
+    static const char *const pass[] = {"x-lora", "verbosity", "temperature", "seed",  "messages",
+                                       "x-lora", "missing",   "n",           "tools", NULL};
     struct node_ask ask = ask_of(false);
 
     (void) state;
@@ -398,7 +398,8 @@ static void test_row_reasoning_effort_and_pass(void **state)
                INNER(HI, ",\"reasoning_effort\": \"low\""));
     ask.pass = pass;
     asks(&ask,
-         SENT("\"seed\":5,\"verbosity\":null,\"n\":1,\"temperature\":1,\"x-lor\\u0061\" :1.0e+2,",
+         SENT("\"seed\":5,\"verbosity\":null,\"n\":1,\"tools\":[],\"temperature\":1,\"x-"
+              "lor\\u0061\" :1.0e+2,",
               HI),
          &old_model, INNER(HI, ",\"x-lor\\u0061\" :1.0e+2,\"verbosity\":null"));
     asks(&ask, SENT("\"reasoning_effort\":null,", HI), &old_model,
@@ -407,10 +408,36 @@ static void test_row_reasoning_effort_and_pass(void **state)
     asks(&ask, SENT("\"verbosity\":null,", HI), &old_model, INNER(HI, ""));
 }
 
+static void test_row_n(void **state)
+{
+    struct node_ask ask = ask_of(true);
+    struct nodecall call;
+
+    (void) state;
+    only_output_gets("\"n\": 3,");
+    assert_int_equal(build(ENDPOINT_CHAT, SENT("\"n\":3,", HI), &ask, &old_model, &call), ERR_NONE);
+    assert_int_equal(call.choices, 3);
+    ask.is_output = false;
+    assert_int_equal(build(ENDPOINT_CHAT, SENT("\"n\":3,", HI), &ask, &old_model, &call), ERR_NONE);
+    assert_int_equal(call.choices, 1);
+    assert_int_equal(make(ENDPOINT_CHAT, SENT("\"n\":3,", HI), &old_model).choices, 3);
+    assert_int_equal(make(ENDPOINT_CHAT, SENT("", HI), &old_model).choices, 1);
+}
+
+static void test_may_pass(void **state)
+{
+    (void) state;
+    assert_true(nodecall_may_pass("top_k"));
+    assert_true(nodecall_may_pass("stop"));
+    assert_false(nodecall_may_pass("model"));
+    assert_false(nodecall_may_pass("logit_bias"));
+    assert_false(nodecall_may_pass("reasoning_effort"));
+}
+
 static void test_row_all_else(void **state)
 {
     (void) state;
-    only_output_gets("\"n\":3,\"stop\":[\"\\n\"],\"logprobs\":true,\"top_logprobs\":2,"
+    only_output_gets("\"stop\":[\"\\n\"],\"logprobs\":true,\"top_logprobs\":2,"
                      "\"store\":true,\"metadata\":{\"a\":\"b\"},\"prediction\":null,"
                      "\"modalities\":[\"text\"],\"audio\":null,\"user\":\"u\",\"unknown\":[{}],");
 }
@@ -639,6 +666,8 @@ int main(void)
         cmocka_unit_test(test_row_response_format),
         cmocka_unit_test(test_row_tools),
         cmocka_unit_test(test_row_reasoning_effort_and_pass),
+        cmocka_unit_test(test_row_n),
+        cmocka_unit_test(test_may_pass),
         cmocka_unit_test(test_row_all_else),
         cmocka_unit_test(test_instruction),
         cmocka_unit_test(test_instruction_without_system_message),
