@@ -37,7 +37,7 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 	answer answer_boxed answer_choice answer_json answer_number answer_parts \
 	answer_search answer_tex answer_vote prompt prompt_load prompt_text \
 	classify classify_extract \
-	dag
+	dag run run_ask run_vote run_output run_expect
 
 OPTIMIZER_MODULES := classify_train
 
@@ -69,7 +69,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	session \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
 	classify classify_train sim_law sim_items sim_readback \
-	dag
+	dag run
 
 FUZZERS := http1 chunked sse chunk request span splice config ident gzip graph answer
 

@@ -3,6 +3,7 @@
 #include "gateway/relay_limits.h"
 #include "gateway/reply.h"
 #include "gateway/sse_write.h"
+#include "cache/mix.h"
 #include "cache/splice.h"
 
 #include <event2/buffer.h>
@@ -353,6 +354,16 @@ static bool find_route(struct relay *r)
     return true;
 }
 
+/* What a graph draws by, where the client sent no seed: this request's own id. */
+static uint64_t seed_of(const char *id)
+{
+    uint64_t seed = 0;
+    for (; *id; id++) {
+        seed = mix64_pair(seed, (unsigned char) *id);
+    }
+    return seed;
+}
+
 static void run_job(struct relay *r)
 {
     struct exchange *x = r->x;
@@ -363,6 +374,7 @@ static void run_job(struct relay *r)
         .key_tag = x->key ? x->key->key_tag : 0,
     };
     name_answer(r);
+    plan.seed = graph_is_single(r->route.graph) ? 0 : seed_of(exchange_id(x));
     x->record.route_us = exchange_now_us(x);
     if (job_request(r->job)->is_stream) {
         start_heartbeat(r);
@@ -405,6 +417,15 @@ void relay_stop(struct exchange *x, enum end_reason reason)
     }
 }
 
+/* A graph's calls, each in a line of its own. */
+static void log_calls(const struct relay *r)
+{
+    const struct call_record *call;
+    for (unsigned node = 0; (call = job_call(r->job, &node)) != NULL;) {
+        log_node_call(r->x->server->log, exchange_id(r->x), call);
+    }
+}
+
 void relay_release(struct exchange *x)
 {
     struct relay *r = x->state;
@@ -415,6 +436,7 @@ void relay_release(struct exchange *x)
     loop_timer_clear(x->server->loop, &r->heartbeat);
     if (r->route.graph) {
         job_report(r->job, &x->record);
+        log_calls(r);
     }
     if (reason != END_NONE) {
         x->record.reason = reason; /* what the client was told goes before what the job knows */

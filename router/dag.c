@@ -155,8 +155,10 @@ void dag_follow_s(const struct graph *graph, const double expect_s[], double fol
 
         follow_s[i] = 0.0;
         for (unsigned j = i + 1; j < graph->count; j++) {
-            if ((next & dag_bit(j)) != 0 && expect_s[j] + follow_s[j] > follow_s[i]) {
-                follow_s[i] = expect_s[j] + follow_s[j];
+            double way = expect_s[j] + follow_s[j];
+
+            if ((next & dag_bit(j)) != 0 && (isnan(way) || way > follow_s[i])) {
+                follow_s[i] = way;
             }
         }
     }

@@ -44,7 +44,8 @@ uint32_t dag_candidates(const struct dag *d, unsigned node);
  * the most patient counts. A node with one predecessor always waits for it. */
 uint64_t dag_late_us(const struct dag *d, unsigned node, uint64_t p95_us);
 
-/* follow_s[i]: the longest time, by expect_s[] per node, from the end of node i to the end of the output. */
+/* follow_s[i]: the longest time, by expect_s[] per node, from the end of node i to the end of the output; NAN
+ * where a node in between has NAN. */
 void dag_follow_s(const struct graph *graph, const double expect_s[], double follow_s[]);
 
 static inline uint32_t dag_bit(unsigned node)

@@ -1,5 +1,8 @@
 #include "router/job.h"
 
+#include "router/eligible.h"
+#include "router/run.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,11 +21,13 @@ struct job {
     void *sink_arg;
     struct request request;
     struct retry_budget retries;
-    struct upstream_call *output; /* the call that feeds the sink */
+    const struct model_def *model; /* that one call is made to; NULL: a run */
+    struct upstream_call *output;  /* the call that feeds the sink */
+    struct run *run;               /* of a graph of several nodes, to the job's end */
     struct loop_task no_memory;
     const char *degraded; /* static text; NULL: what was planned answers, or nothing yet */
     enum end_reason reason;
-    struct call_record call; /* of the output node, once it is over */
+    struct call_record call; /* of the one call, once it is over */
 };
 
 static void on_no_memory(void *arg);
@@ -46,6 +51,7 @@ void job_free(struct job *job)
         return;
     }
     job_cancel(job, END_CLIENT_GONE);
+    run_free(job->run);
     request_fini(&job->request);
     snapshot_unref(job->snapshot);
     arena_fini(&job->room);
@@ -62,7 +68,26 @@ struct arena *job_room(struct job *job)
     return &job->room;
 }
 
-/* ---- the output call ---- */
+static void finish(struct job *job, const struct failure *failure)
+{
+    const struct sink_ops *sink = job->sink;
+    job->sink = NULL;
+    job->output = NULL;
+    job->reason = failure ? failure->reason : END_COMPLETE;
+    sink->end(job->sink_arg, failure);
+}
+
+static void on_no_memory(void *arg)
+{
+    static const struct failure failure = {.reason = END_INTERNAL,
+                                           .status = 503,
+                                           .type = "server_error",
+                                           .code = "out_of_memory",
+                                           .message = "no memory for this request"};
+    finish(arg, &failure);
+}
+
+/* ---- one call ---- */
 
 static void obey(struct job *job, enum sink_flow flow)
 {
@@ -76,16 +101,12 @@ static void obey(struct job *job, enum sink_flow flow)
     }
 }
 
-static const struct model_def *planned_model(const struct job *job)
-{
-    const struct graph *graph = job->plan.route.graph;
-    return graph->nodes[graph->output].model;
-}
-
 static void on_commit(void *arg, const struct model_def *model)
 {
     struct job *job = arg;
-    job->degraded = model != planned_model(job) ? "fallback" : NULL;
+    if (model != job->model) {
+        job->degraded = "fallback";
+    }
 }
 
 static void on_chunk(void *arg, const struct chunk *chunk)
@@ -100,15 +121,6 @@ static void on_reply(void *arg, const struct chunk *reply)
     obey(job, job->sink->reply(job->sink_arg, reply));
 }
 
-static void finish(struct job *job, const struct failure *failure)
-{
-    const struct sink_ops *sink = job->sink;
-    job->sink = NULL;
-    job->output = NULL;
-    job->reason = failure ? failure->reason : END_COMPLETE;
-    sink->end(job->sink_arg, failure);
-}
-
 static void on_end(void *arg, const struct failure *failure, const struct call_record *record)
 {
     struct job *job = arg;
@@ -118,26 +130,12 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
 
 static const struct upstream_events output_events = {on_commit, on_chunk, on_reply, on_end};
 
-static void on_no_memory(void *arg)
+static bool start_call(struct job *job)
 {
-    static const struct failure failure = {.reason = END_INTERNAL,
-                                           .status = 503,
-                                           .type = "server_error",
-                                           .code = "out_of_memory",
-                                           .message = "no memory for this request"};
-    finish(arg, &failure);
-}
-
-/* ---- the interface ---- */
-
-void job_start(struct job *job, const struct job_plan *plan)
-{
-    unsigned fifth = plan->route.graph->count / 5;
-    job->plan = *plan;
-    job->retries.left = fifth > RETRIES_LEAST ? fifth : RETRIES_LEAST;
+    const struct job_plan *plan = &job->plan;
     struct upstream_spec spec = {
         .snapshot = job->snapshot,
-        .model = planned_model(job),
+        .model = job->model,
         .request = &job->request,
         .headers = plan->headers,
         .budget = &job->retries,
@@ -146,7 +144,75 @@ void job_start(struct job *job, const struct job_plan *plan)
         .key_tag = plan->key_tag,
     };
     job->output = upstream_start(job->host, &spec, &job->room, &output_events, job);
-    if (!job->output) {
+    return job->output != NULL;
+}
+
+/* ---- a run ---- */
+
+/* The run obeys what the client's sink says; the job only has to know that it is over. */
+static enum sink_flow on_run_chunk(void *arg, const struct chunk *chunk)
+{
+    struct job *job = arg;
+    return job->sink->chunk(job->sink_arg, chunk);
+}
+
+static enum sink_flow on_run_reply(void *arg, const struct chunk *reply)
+{
+    struct job *job = arg;
+    return job->sink->reply(job->sink_arg, reply);
+}
+
+static void on_run_end(void *arg, const struct failure *failure)
+{
+    finish(arg, failure);
+}
+
+static const struct sink_ops run_sink = {on_run_chunk, on_run_reply, on_run_end};
+
+static bool start_run(struct job *job)
+{
+    const struct job_plan *plan = &job->plan;
+    struct run_spec spec = {
+        .host = job->host,
+        .snapshot = job->snapshot,
+        .graph = plan->route.graph,
+        .task = plan->route.task,
+        .request = &job->request,
+        .headers = plan->headers,
+        .budget = &job->retries,
+        .deadline_us = plan->deadline_us,
+        .class = LEDGER_LIVE,
+        .key_tag = plan->key_tag,
+        .seed = plan->seed,
+    };
+    job->run = run_start(&spec, &job->room, &run_sink, job);
+    return job->run != NULL;
+}
+
+/* ---- the interface ---- */
+
+/* The model of a request that is one call; NULL: it is a run. */
+static const struct model_def *single_model(struct job *job)
+{
+    const struct route *route = &job->plan.route;
+    struct request_facts facts;
+    if (graph_is_single(route->graph)) {
+        return route->graph->nodes[route->graph->output].model;
+    }
+    request_facts(&job->request, &facts);
+    job->degraded = eligible_reason(&job->request, &facts, route->task, route->graph);
+    return job->degraded ? eligible_model(&job->request, &facts, route->task, route->graph,
+                                          job->snapshot->catalog)
+                         : NULL;
+}
+
+void job_start(struct job *job, const struct job_plan *plan)
+{
+    unsigned fifth = plan->route.graph->count / 5;
+    job->plan = *plan;
+    job->retries.left = fifth > RETRIES_LEAST ? fifth : RETRIES_LEAST;
+    job->model = single_model(job);
+    if (!(job->model ? start_call(job) : start_run(job))) {
         loop_post(job->host->loop, &job->no_memory);
     }
 }
@@ -155,6 +221,8 @@ void job_resume(struct job *job)
 {
     if (job->output) {
         upstream_resume(job->output);
+    } else if (job->run) {
+        run_resume(job->run);
     }
 }
 
@@ -170,22 +238,45 @@ void job_cancel(struct job *job, enum end_reason reason)
         upstream_cancel(job->output, &job->call);
         job->output = NULL;
     }
+    if (job->run) {
+        run_cancel(job->run, reason);
+    }
 }
 
 const char *job_degraded(const struct job *job)
 {
-    return job->degraded;
+    const char *of_run = job->run ? run_degraded(job->run) : NULL;
+    return of_run ? of_run : job->degraded;
+}
+
+const struct call_record *job_call(const struct job *job, unsigned *node)
+{
+    const struct call_record *call = NULL;
+    while (job->run && !call && *node < job->plan.route.graph->count) {
+        call = run_call(job->run, (*node)++);
+    }
+    return call;
+}
+
+static void report_call(const struct job *job, struct record *record)
+{
+    record->call = job->call;
+    record->calls = job->call.attempts;
+    record->usage = job->call.usage;
+    record->usd = job->call.usd;
 }
 
 void job_report(const struct job *job, struct record *record)
 {
-    snprintf(record->degraded, sizeof(record->degraded), "%s", job->degraded ? job->degraded : "");
+    const char *degraded = job_degraded(job);
+    snprintf(record->degraded, sizeof(record->degraded), "%s", degraded ? degraded : "");
     record->reason = job->reason;
-    record->call = job->call;
-    record->call.reason = job->call.reason == END_NONE ? job->reason : job->call.reason;
-    record->calls = job->call.attempts;
-    record->usage = job->call.usage;
-    record->usd = job->call.usd;
+    if (job->run) {
+        run_report(job->run, record);
+    } else {
+        report_call(job, record);
+    }
+    record->call.reason = record->call.reason == END_NONE ? job->reason : record->call.reason;
     if (job->plan.route.graph) {
         record->graph_id = job->plan.route.graph->id;
         record->propensity = (float) job->plan.route.propensity;

@@ -1,5 +1,6 @@
 /* A job runs one client request through its graph: owns the request's memory, deadline and
- * cancellation, and feeds the sink from the output node.
+ * cancellation, and feeds the sink. A graph of one node is one call whose events are the client's; so is a
+ * request that a graph of several cannot serve (router/eligible.h); all else is a run (router/run.h).
  *
  * Pull, not push. The sink answers SINK_OK, SINK_FULL (the job pauses its output call until
  * job_resume) or SINK_GONE (the job cancels everything). job_cancel may be called at any time and
@@ -13,18 +14,8 @@
 #include "cache/arena.h"
 #include "router/request.h"
 #include "router/route.h"
+#include "router/sink.h"
 #include "router/upstream.h"
-
-enum sink_flow { SINK_OK, SINK_FULL, SINK_GONE };
-
-struct sink_ops {
-    /* One event of the answer, complete JSON with the upstream's id and model still in it. */
-    enum sink_flow (*chunk)(void *arg, const struct chunk *chunk);
-    /* The whole answer of a JSON client. */
-    enum sink_flow (*reply)(void *arg, const struct chunk *reply);
-    /* Exactly once unless cancelled. `failure` NULL: the answer is complete. */
-    void (*end)(void *arg, const struct failure *failure);
-};
 
 struct job;
 
@@ -35,6 +26,7 @@ struct job_plan {
         *headers;         /* to pass upstream, "Name: value", NULL-terminated; outlive the job */
     uint64_t deadline_us; /* absolute */
     uint32_t key_tag;
+    uint64_t seed; /* of a graph's draws, where the client sent none */
 };
 
 /* Takes its own reference of the snapshot; `host` outlives the job. */
@@ -51,11 +43,15 @@ void job_start(struct job *job, const struct job_plan *plan);
 void job_resume(struct job *job);
 void job_cancel(struct job *job, enum end_reason reason);
 
-/* Why something else answers than was planned ("fallback"), known from the first content on; NULL: nothing
- * does. */
+/* Why something else answers than was planned: a word of eligible_reason, "fallback" or one of run_degraded;
+ * known from the first content on; NULL: nothing does. */
 const char *job_degraded(const struct job *job);
 
 /* Fills what the job knows: calls, usage, reason, upstream id, whether it was degraded. */
 void job_report(const struct job *job, struct record *record);
+
+/* The calls of a graph of several nodes, one at a time in canonical order: begin with *node 0; NULL behind
+ * the last. Nodes that made none are left out. */
+const struct call_record *job_call(const struct job *job, unsigned *node);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cache/base.h"
 
 struct ledger_upstream;
+struct ledger_model;
 
 /* All in microseconds; the deadline of the request cuts each of them short. */
 struct upstream_timeouts {
@@ -58,7 +59,8 @@ struct model_def {
     double usd_per_mtok_input;
     double usd_per_mtok_cached;
     double usd_per_mtok_output;
-    size_t index; /* in the catalog */
+    size_t index;                /* in the catalog */
+    struct ledger_model *ledger; /* set when a snapshot is made; lives as long as the process */
 };
 
 /* One that only makes embeddings cannot. */

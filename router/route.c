@@ -1,5 +1,7 @@
 #include "router/route.h"
 
+#include "cache/mix.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,20 +20,11 @@ enum {
 
 #define LIST "GET /v1/models lists the models"
 
-/* The finaliser of splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
- * OOPSLA 2014; constants of Stafford's variant 13). */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 double route_draw(uint64_t experiment, uint64_t unit)
 {
     /* The salt is mixed first: experiments are numbered in a row, and a plain XOR would only swap
      * neighbouring units. */
-    uint64_t bits = mix(mix(experiment + 0x9e3779b97f4a7c15u) ^ unit);
+    uint64_t bits = mix64_pair(experiment, unit);
 
     return (double) (bits >> 11) * 0x1p-53;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "router/ledger.h"
+#include "router/ledger_stats.h"
 
 #define NO_ROOM "the configuration needs more memory than there is for it"
 
@@ -15,6 +15,21 @@ static void register_upstreams(struct catalog *catalog, struct ledger *ledger)
         struct upstream_def *up = &catalog->upstreams[i];
 
         up->ledger = ledger_upstream(ledger, up->name, up->max_in_flight, up->queue);
+    }
+}
+
+static void register_models(struct snapshot *s, struct ledger *ledger)
+{
+    size_t count = s->catalog->model_count;
+    size_t i, k;
+
+    s->tokens = x_array(s->task_count * count, sizeof(struct ledger_tokens *));
+    for (k = 0; k < count; k++) {
+        s->catalog->models[k].ledger = ledger_model(ledger, s->catalog->models[k].name);
+        for (i = 0; i < s->task_count; i++) {
+            s->tokens[i * count + k] = ledger_tokens(ledger, s->tasks[i].name,
+                                                     s->catalog->models[k].name);
+        }
     }
 }
 
@@ -128,6 +143,7 @@ struct snapshot *snapshot_new(struct catalog *catalog, struct ledger *ledger, ui
         return NULL;
     }
     register_upstreams(catalog, ledger);
+    register_models(s, ledger);
     return s;
 }
 
@@ -164,6 +180,7 @@ void snapshot_unref(struct snapshot *s)
     free(s->graphs);
     free(s->tasks);
     free(s->by_rule);
+    free(s->tokens);
     classify_model_unref(s->classifier);
     catalog_free(s->catalog);
     free(s);
@@ -196,4 +213,10 @@ const struct task *snapshot_task_of_header(const struct snapshot *s, struct slic
 const struct graph *snapshot_model_graph(const struct snapshot *s, const struct model_def *m)
 {
     return s->graphs[m->index];
+}
+
+struct ledger_tokens *snapshot_tokens(const struct snapshot *s, const struct task *task,
+                                      const struct model_def *m)
+{
+    return s->tokens[(size_t) (task - s->tasks) * s->catalog->model_count + m->index];
 }

@@ -10,6 +10,7 @@
 #include "router/classify.h"
 
 struct ledger;
+struct ledger_tokens;
 
 struct snapshot {
     unsigned refs; /* atomic; use the functions */
@@ -23,6 +24,7 @@ struct snapshot {
     const struct task **by_rule; /* those with rules or texts, in the order of the file */
     size_t by_rule_count;
     bool has_texts;                    /* one of them has texts */
+    struct ledger_tokens **tokens;     /* what is learnt: [task * models + model] */
     struct classify_model *classifier; /* NULL: no task has examples */
     unsigned task_of_class[CLASSIFY_CLASSES_MAX];
 };
@@ -30,7 +32,7 @@ struct snapshot {
 /* Takes the catalog (also when it fails). Makes a single-node graph of every model. A task without a
  * graph of its own is served by task_best_model, within its budget and data; where there is none it has
  * no arm. A task without `data` reaches the upstreams of its champion. `deadline_us` is that of tasks
- * without one. Registers the upstreams in the ledger, where their live state outlasts snapshots.
+ * without one. Registers upstreams, models and tasks in the ledger, where their state outlasts snapshots.
  * `number` grows with each publication. */
 struct snapshot *snapshot_new(struct catalog *catalog, struct ledger *ledger, uint64_t deadline_us,
                               uint64_t number, struct errbuf *err);
@@ -47,6 +49,10 @@ const struct task *snapshot_task(const struct snapshot *s, struct slice name); /
 const struct task *snapshot_task_of_header(const struct snapshot *s,
                                            struct slice value); /* or NULL */
 const struct graph *snapshot_model_graph(const struct snapshot *s, const struct model_def *m);
+
+/* The ledger's means of this model in this task; both are the snapshot's. */
+struct ledger_tokens *snapshot_tokens(const struct snapshot *s, const struct task *task,
+                                      const struct model_def *m);
 
 /* Must a request that names no task be looked into? */
 static inline bool snapshot_looks_inside(const struct snapshot *s)

@@ -227,6 +227,12 @@ class Gateway(Process):
         pattern = r"^.*event=request id=%s .*$" % re.escape(request_id)
         return log_pairs(self.say(pattern, "access line of " + request_id).group())
 
+    def calls(self, request_id):
+        """The lines of the calls that its graph made; they are written before the access line."""
+        self.access(request_id)
+        pattern = r"^.*event=call id=%s .*$" % re.escape(request_id)
+        return [log_pairs(line) for line in re.findall(pattern, self.output(), re.M)]
+
 
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)')
 

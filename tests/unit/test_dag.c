@@ -202,6 +202,10 @@ static void test_what_follows(void **state)
     assert_true(follow_s[at(g, 2)] == 0.5);
     assert_true(follow_s[at(g, 1)] == 0.5);
     assert_true(follow_s[at(g, 0)] == 2.5);
+    expect_s[at(g, 2)] = (double) NAN;
+    dag_follow_s(g, expect_s, follow_s);
+    assert_true(isnan(follow_s[at(g, 0)]));
+    assert_true(follow_s[at(g, 1)] == 0.5);
     graph_free(g);
 }
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "router/ledger.h"
+#include "router/ledger_stats.h"
 #include "router/request.h"
 #include "tests/unit/catalog_fixture.h"
 
@@ -20,6 +20,21 @@ struct ledger_upstream *ledger_upstream(struct ledger *l, const char *name, unsi
     (void) name;
     (void) max_in_flight;
     (void) queue;
+    return NULL;
+}
+
+struct ledger_model *ledger_model(struct ledger *l, const char *model)
+{
+    (void) l;
+    (void) model;
+    return NULL;
+}
+
+struct ledger_tokens *ledger_tokens(struct ledger *l, const char *task, const char *model)
+{
+    (void) l;
+    (void) task;
+    (void) model;
     return NULL;
 }
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "router/ledger.h"
+#include "router/ledger_stats.h"
 #include "tests/unit/catalog_fixture.h"
 
 /* What the snapshot told the ledger. */
@@ -17,6 +17,8 @@ struct ledger {
     const char *name;
     unsigned max_in_flight;
     unsigned queue;
+    unsigned models;
+    unsigned tokens;
 };
 
 struct ledger_upstream *ledger_upstream(struct ledger *l, const char *name, unsigned max_in_flight,
@@ -27,6 +29,19 @@ struct ledger_upstream *ledger_upstream(struct ledger *l, const char *name, unsi
     l->max_in_flight = max_in_flight;
     l->queue = queue;
     return (struct ledger_upstream *) (void *) l;
+}
+
+struct ledger_model *ledger_model(struct ledger *l, const char *model)
+{
+    assert_non_null(model);
+    return (struct ledger_model *) (void *) ((char *) l + ++l->models);
+}
+
+struct ledger_tokens *ledger_tokens(struct ledger *l, const char *task, const char *model)
+{
+    assert_non_null(task);
+    assert_non_null(model);
+    return (struct ledger_tokens *) (void *) ((char *) l + ++l->tokens);
 }
 
 static const struct fixture_model two[] = {{.name = "small", .params = 1e9},
@@ -90,6 +105,11 @@ static void test_upstreams_are_registered(void **state)
     assert_int_equal(ledger.max_in_flight, 3);
     assert_int_equal(ledger.queue, 7);
     assert_ptr_equal(s->catalog->models[0].upstream->ledger, &ledger);
+    assert_int_equal(ledger.models, 2);
+    assert_ptr_equal(s->catalog->models[1].ledger, (char *) &ledger + 2);
+    assert_int_equal(ledger.tokens, 2);
+    assert_ptr_equal(snapshot_tokens(s, &s->tasks[0], &s->catalog->models[1]),
+                     (char *) &ledger + 2);
     snapshot_unref(s);
 }
 

@@ -1,0 +1,144 @@
+#include "router/run_private.h"
+
+#include "router/ledger_stats.h"
+
+#include <math.h>
+
+/* Of an answer, before any was seen; and how far past its prediction a run may go. */
+static const double ANSWER_TOKENS = 256.0, SLACK = 1.5;
+
+/* ---- what a node is expected to read and write ---- */
+
+static struct cost_tokens tokens_of(const struct run *r, unsigned node)
+{
+    const struct run_spec *s = &r->spec;
+    const struct model_def *m = run_graph_node(r, node)->model;
+    struct cost_tokens t = {.prompt = (double) s->request->prompt_tokens, .answer = ANSWER_TOKENS};
+    struct ledger_token_means means;
+    ledger_token_means(s->host->ledger, snapshot_tokens(s->snapshot, s->task, m),
+                       graph_in_degree(s->graph, node), &means);
+    if (means.count > 0) {
+        t.answer = means.answer;
+    }
+    return t;
+}
+
+static bool has_call(const struct run *r, unsigned node)
+{
+    return run_graph_node(r, node)->model != NULL;
+}
+
+/* ---- the bill ---- */
+
+static double predicted(const struct run *r, unsigned node)
+{
+    struct cost_tokens t = tokens_of(r, node);
+    switch (r->expect.currency) {
+    case RUN_UNITS:
+        return cost_node_units(r->spec.graph, node, &t);
+    case RUN_USD:
+        return cost_node_usd(r->spec.graph, node, &t);
+    case RUN_CALLS:
+        break;
+    }
+    return 1.0;
+}
+
+/* False: a node's cost is not known in this currency, or nothing costs anything. */
+static bool price_all(struct run *r, enum run_currency currency)
+{
+    struct run_expect *e = &r->expect;
+    double sum = 0.0;
+    e->currency = currency;
+    for (unsigned i = 0; i < r->spec.graph->count; i++) {
+        e->cost[i] = has_call(r, i) ? predicted(r, i) : 0.0;
+        sum += e->cost[i];
+    }
+    e->limit = SLACK * sum;
+    return sum > 0.0; /* false for NAN, too */
+}
+
+static double spent_by(const struct run *r, unsigned node)
+{
+    const struct run_node *n = &r->nodes[node];
+    const struct token_usage *u = &n->record.usage;
+    if (!u->known || r->expect.currency == RUN_CALLS) {
+        return r->expect.cost[node];
+    }
+    if (r->expect.currency == RUN_USD) {
+        return n->record.usd;
+    }
+    return cost_flops(run_graph_node(r, node)->model, (double) u->prompt, (double) u->completion) /
+           cost_unit_flops(&r->expect.unit);
+}
+
+bool run_expect_start(struct run *r, unsigned node)
+{
+    struct run_expect *e = &r->expect;
+    double rounding = 1e-9 * e->limit;
+    if (node != r->spec.graph->output && e->spent + e->cost[node] > e->limit + rounding) {
+        return false;
+    }
+    e->spent += e->cost[node];
+    return true;
+}
+
+/* ---- time ---- */
+
+/* NAN: not known yet. */
+static double expected_s(const struct run *r, unsigned node)
+{
+    struct ledger_latency latency;
+    if (!has_call(r, node)) {
+        return 0.0;
+    }
+    ledger_latency(r->spec.host->ledger, run_graph_node(r, node)->model->ledger, &latency);
+    return latency.p50_us > 0 ? (double) latency.p50_us * 1e-6 : (double) NAN;
+}
+
+uint64_t run_expect_p95_us(const struct run *r, unsigned node)
+{
+    struct ledger_latency latency;
+    if (!has_call(r, node) || (r->dag.running & dag_bit(node)) == 0) {
+        return 0;
+    }
+    ledger_latency(r->spec.host->ledger, run_graph_node(r, node)->model->ledger, &latency);
+    return latency.p95_us;
+}
+
+/* ---- before and after ---- */
+
+void run_expect_init(struct run *r)
+{
+    double expect_s[GRAPH_NODES_MAX] = {0}, calls[GRAPH_NODES_MAX] = {0};
+    r->expect.unit = (struct cost_tokens) {.prompt = (double) r->spec.request->prompt_tokens,
+                                           .answer = ANSWER_TOKENS};
+    if (!price_all(r, RUN_UNITS) && !price_all(r, RUN_USD)) {
+        price_all(r, RUN_CALLS);
+    }
+    for (unsigned i = 0; i < r->spec.graph->count; i++) {
+        expect_s[i] = expected_s(r, i);
+        calls[i] = has_call(r, i) ? 1.0 : 0.0;
+    }
+    dag_follow_s(r->spec.graph, expect_s, r->expect.follow_s);
+    dag_follow_s(r->spec.graph, calls, r->expect.follow_nodes);
+}
+
+void run_expect_end(struct run *r, unsigned node, bool answered)
+{
+    const struct run_spec *s = &r->spec;
+    const struct call_record *c = &r->nodes[node].record;
+    const struct model_def *m = run_graph_node(r, node)->model;
+    bool by_itself = answered &&
+                     c->fallbacks == 0; /* another model's times and tokens are not its */
+    r->expect.spent += spent_by(r, node) - r->expect.cost[node];
+    if (by_itself && c->first_content_us > c->start_us) {
+        ledger_note_latency(s->host->ledger, m->ledger, c->first_content_us - c->start_us,
+                            c->end_us - c->start_us, c->usage.completion);
+    }
+    if (by_itself && c->usage.known) {
+        ledger_note_tokens(s->host->ledger, snapshot_tokens(s->snapshot, s->task, m),
+                           graph_in_degree(s->graph, node), c->usage.prompt, c->usage.cached,
+                           c->usage.completion);
+    }
+}

@@ -1,0 +1,366 @@
+/* Graphs run under a virtual clock, with upstreams that say what the test says. Each node has a model of its
+ * own, m0, m1, … in the order of the draft, so that a test finds the call of a node by its model.
+ *
+ * The client's side is in `w->log`, e.g. "chunk chunk end:complete", and `w->text`: what the events said. */
+#ifndef TESTS_UNIT_RUN_FIXTURE_H
+#define TESTS_UNIT_RUN_FIXTURE_H
+
+#include "cache/loop.h"
+#include "router/job.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { CALLS_MAX = 48, MODELS_MAX = 12, MS = 1000, S = 1000 * 1000 };
+
+struct transfer {
+    const struct transfer_events *events; /* NULL once over or cancelled */
+    void *arg;
+    char body[8192];
+    char model[16];
+    bool resumed, cancelled;
+    struct loop *loop;
+    struct loop_task dropping;
+    void (*drop)(void *arg);
+    void *drop_arg;
+};
+
+struct world {
+    struct loop_virtual clock;
+    struct env env;
+    struct loop *loop;
+    struct ledger *ledger;
+    struct mailbox *box;
+    struct snapshot *snapshot;
+    struct graph *graph;
+    struct upstream_host host;
+    struct job *job;
+    struct transfer calls[CALLS_MAX];
+    size_t call_count;
+    char log[2048];
+    char text[16384]; /* contents joined; of a reply all of it */
+    char usage[512];  /* of the usage event */
+    struct failure failure;
+    bool is_full; /* the sink says FULL */
+    struct record record;
+};
+
+static inline void note(struct world *w, const char *word)
+{
+    size_t n = strlen(w->log);
+    snprintf(w->log + n, sizeof(w->log) - n, "%s%s", n > 0 ? " " : "", word);
+}
+
+/* ---- the upstreams' side ---- */
+
+static inline struct transfer *world_start(void *pool, const struct transfer_spec *spec,
+                                           const struct transfer_events *events, void *arg)
+{
+    struct world *w = pool;
+    size_t n = 0;
+    assert_true(w->call_count < CALLS_MAX);
+    struct transfer *t = &w->calls[w->call_count++];
+    t->events = events;
+    t->arg = arg;
+    t->loop = w->loop;
+    for (size_t i = 0; i < spec->piece_count && n < sizeof(t->body); i++) {
+        n += (size_t) snprintf(t->body + n, sizeof(t->body) - n, "%.*s", (int) spec->pieces[i].n,
+                               spec->pieces[i].p);
+    }
+    assert_true(n < sizeof(t->body));
+    const char *model = strstr(t->body, "\"model\":\"");
+    assert_non_null(model);
+    snprintf(t->model, sizeof(t->model), "%.*s", (int) strcspn(model + 9, "\""), model + 9);
+    assert_true(spec->stream);
+    return t;
+}
+
+static inline void world_resume(struct transfer *t)
+{
+    t->resumed = true;
+}
+
+static inline void world_drop(void *arg)
+{
+    struct transfer *t = arg;
+    t->drop(t->drop_arg);
+}
+
+static inline void world_cancel(struct transfer *t, bool drain, void (*drop)(void *arg), void *arg)
+{
+    assert_false(t->cancelled || drain);
+    t->events = NULL;
+    t->cancelled = true;
+    t->drop = drop;
+    t->drop_arg = arg;
+    loop_task_init(&t->dropping, world_drop, t);
+    loop_post(t->loop, &t->dropping);
+}
+
+static inline void pass_us(struct world *w, uint64_t us)
+{
+    loop_advance(w->loop, &w->clock, w->clock.now_us + us);
+    mailbox_take(w->box, NULL);
+    loop_advance(w->loop, &w->clock, w->clock.now_us);
+}
+
+/* The latest call to the model; NULL: none was made. */
+static inline struct transfer *call_of(struct world *w, const char *model)
+{
+    for (size_t i = w->call_count; i-- > 0;) {
+        if (strcmp(w->calls[i].model, model) == 0) {
+            return &w->calls[i];
+        }
+    }
+    return NULL;
+}
+
+static inline struct transfer *live(struct world *w, const char *model)
+{
+    struct transfer *t = call_of(w, model);
+    assert_non_null(t);
+    assert_non_null(t->events);
+    return t;
+}
+
+static inline void begins(struct world *w, const char *model)
+{
+    struct transfer *t = live(w, model);
+    struct transfer_head head = {.status = 200,
+                                 .content_type = SLICE_LIT("text/event-stream"),
+                                 .retry_after_us = UINT64_MAX};
+    t->events->on_head(t->arg, &head);
+}
+
+/* An event with this delta and finish_reason, both JSON. */
+static inline enum transfer_flow says(struct world *w, const char *model, const char *delta,
+                                      const char *finish)
+{
+    struct transfer *t = live(w, model);
+    char text[8192];
+    snprintf(text, sizeof(text),
+             "data: {\"id\":\"up-%s\",\"object\":\"chat.completion.chunk\",\"created\":7,"
+             "\"model\":\"%s\",\"choices\":[{\"index\":0,\"delta\":%s,\"finish_reason\":%s}]}\n\n",
+             model, model, delta, finish);
+    return t->events->on_body(t->arg, slice_of(text));
+}
+
+static inline void ends(struct world *w, const char *model, unsigned prompt, unsigned completion)
+{
+    struct transfer *t = live(w, model);
+    const struct transfer_events *events = t->events;
+    char text[512];
+    snprintf(text, sizeof(text),
+             "data: {\"id\":\"up-%s\",\"choices\":[],\"usage\":{\"prompt_tokens\":%u,"
+             "\"completion_tokens\":%u,\"total_tokens\":%u}}\n\ndata: [DONE]\n\n",
+             model, prompt, completion, prompt + completion);
+    events->on_body(t->arg, slice_of(text));
+    t->events = NULL;
+    events->on_end(t->arg, TRANSFER_COMPLETE, "");
+    pass_us(w, 0);
+}
+
+/* The whole answer, of 10 tokens of prompt and 2 of answer. */
+static inline void answers(struct world *w, const char *model, const char *content)
+{
+    char delta[4096];
+    snprintf(delta, sizeof(delta), "{\"role\":\"assistant\",\"content\":\"%s\"}", content);
+    begins(w, model);
+    says(w, model, delta, "null");
+    says(w, model, "{}", "\"stop\"");
+    ends(w, model, 10, 2);
+}
+
+/* Breaks off, as often as it is tried. */
+static inline void breaks(struct world *w, const char *model)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        struct transfer *t = call_of(w, model);
+        if (t && t->events) {
+            const struct transfer_events *events = t->events;
+            t->events = NULL;
+            events->on_end(t->arg, TRANSFER_CUT, "cut");
+        }
+        pass_us(w, 700 * MS);
+    }
+}
+
+/* ---- the client's side ---- */
+
+static inline void take_content(struct world *w, const struct chunk *c)
+{
+    char text[8192];
+    const char *at;
+    snprintf(text, sizeof(text), "%.*s", (int) c->json.n, c->json.p);
+    at = strstr(text, "\"content\":\"");
+    if (at) {
+        size_t n = strlen(w->text);
+        snprintf(w->text + n, sizeof(w->text) - n, "%.*s", (int) strcspn(at + 11, "\""), at + 11);
+    }
+}
+
+static inline enum sink_flow world_chunk(void *arg, const struct chunk *c)
+{
+    struct world *w = arg;
+    note(w, c->has_content ? "content" : c->has_choices ? "chunk" : "usage");
+    take_content(w, c);
+    if (!c->has_choices) {
+        snprintf(w->usage, sizeof(w->usage), "%.*s", (int) c->usage.text.n, c->usage.text.p);
+    }
+    return w->is_full ? SINK_FULL : SINK_OK;
+}
+
+static inline enum sink_flow world_reply(void *arg, const struct chunk *c)
+{
+    struct world *w = arg;
+    note(w, "reply");
+    snprintf(w->text, sizeof(w->text), "%.*s", (int) c->json.n, c->json.p);
+    return SINK_OK;
+}
+
+static inline void world_end(void *arg, const struct failure *failure)
+{
+    struct world *w = arg;
+    char word[64];
+    if (failure) {
+        w->failure = *failure;
+    }
+    snprintf(word, sizeof(word), "end:%s",
+             end_reason_text(failure ? failure->reason : END_COMPLETE));
+    note(w, word);
+}
+
+static const struct sink_ops world_sink = {world_chunk, world_reply, world_end};
+
+#define ASK "\"messages\":[{\"role\":\"user\",\"content\":\"what?\"}]"
+#define STREAM "{\"model\":\"auto\",\"stream\":true," ASK "}"
+#define STREAM_USAGE                                                                               \
+    "{\"model\":\"auto\",\"stream\":true,\"stream_options\":{\"include_usage\":true}," ASK "}"
+#define WHOLE "{\"model\":\"auto\"," ASK "}"
+
+static inline void asks_for(struct world *w, const char *json, uint64_t deadline_us)
+{
+    struct errbuf why;
+    const char *param;
+    struct reqbody *body = reqbody_new(strlen(json));
+    memcpy(body->bytes, json, strlen(json));
+    w->job = job_new(&w->host, w->snapshot, &world_sink, w);
+    if (request_parse(job_request(w->job), ENDPOINT_CHAT, body, job_room(w->job), &param, &why) !=
+        ERR_NONE) {
+        fail_msg("%s", why.text);
+    }
+    struct job_plan plan = {
+        .route = {.task = &w->snapshot->tasks[0], .graph = w->graph, .propensity = 1.0},
+        .deadline_us = w->clock.now_us + deadline_us,
+        .seed = 11};
+    job_start(w->job, &plan);
+    assert_string_equal(w->log, "");
+    pass_us(w, 0);
+}
+
+/* And a second passes: what answers then is no straggler for another. */
+static inline void asks(struct world *w, const char *json)
+{
+    asks_for(w, json, 600u * S);
+    pass_us(w, 1u * S);
+}
+
+static inline const struct record *report(struct world *w)
+{
+    job_report(w->job, &w->record);
+    return &w->record;
+}
+
+/* ---- set up ---- */
+
+static inline struct catalog *models_for(unsigned count)
+{
+    static const char *const names[MODELS_MAX] = {"m0", "m1", "m2", "m3", "m4",  "m5",
+                                                  "m6", "m7", "m8", "m9", "m10", "m11"};
+    struct catalog *c = catalog_new();
+    c->upstreams = arena_array(&c->arena, 1, sizeof(*c->upstreams));
+    c->upstream_count = 1;
+    c->models = arena_array(&c->arena, count, sizeof(*c->models));
+    c->model_count = count;
+    c->upstreams[0] = (struct upstream_def) {.name = "up",
+                                             .url = "http://127.0.0.1:1/v1",
+                                             .max_in_flight = 40,
+                                             .queue = 40,
+                                             .timeouts = {5u * S, 60u * S, 30u * S, 500u * S},
+                                             .retries = 1};
+    for (unsigned i = 0; i < count; i++) {
+        c->models[i] = (struct model_def) {.name = names[i],
+                                           .id = names[i],
+                                           .upstream = &c->upstreams[0],
+                                           .params = 1e9 * (i + 1),
+                                           .layers = 16,
+                                           .hidden = 2048,
+                                           .usd_per_mtok_input = 1,
+                                           .usd_per_mtok_output = 2};
+    }
+    catalog_index(c);
+    return c;
+}
+
+/* kinds: a assistant, f llm fuser, v vote, s select, in topological order, the last the output; preds[i] are
+ * bits. Node i has the model mI, or, where `same`, all assistants have m0. */
+static inline struct world *world_make(const char *kinds, const uint32_t preds[], bool same)
+{
+    static const struct transfer_ops ops = {world_start, world_resume, world_cancel};
+    struct world *w = calloc(1, sizeof(*w));
+    struct graph_draft d = {.count = (unsigned) strlen(kinds)};
+    struct errbuf why = {""};
+    assert_non_null(w);
+    w->env = loop_virtual_env(&w->clock, 7);
+    w->loop = loop_new(&w->env);
+    w->ledger = ledger_new(&w->env);
+    w->box = mailbox_new(64, NULL);
+    w->snapshot = snapshot_new(models_for(d.count), w->ledger, 600u * S, 1, &why);
+    assert_non_null(w->snapshot);
+    d.output = d.count - 1;
+    for (unsigned i = 0; i < d.count; i++) {
+        const struct model_def *m = &w->snapshot->catalog->models[same && kinds[i] == 'a' ? 0 : i];
+        d.nodes[i] = kinds[i] == 'a'   ? graph_assistant(m)
+                     : kinds[i] == 'f' ? graph_fuser(FUSER_LLM, m)
+                     : kinds[i] == 's' ? graph_fuser(FUSER_SELECT, m)
+                                       : graph_fuser(FUSER_VOTE, NULL);
+        d.nodes[i].predecessors = preds[i];
+    }
+    w->graph = graph_new(&d, &why);
+    if (!w->graph) {
+        fail_msg("%s", why.text);
+    }
+    w->host = (struct upstream_host) {.loop = w->loop,
+                                      .ledger = w->ledger,
+                                      .mailbox = w->box,
+                                      .transfers = {&ops, w},
+                                      .reply_cap_bytes = 16384,
+                                      .event_cap_bytes = 2048};
+    return w;
+}
+
+/* Everything ended, so every slot is back. */
+static inline void world_free(struct world *w)
+{
+    struct ledger_upstream_state state;
+    job_free(w->job);
+    pass_us(w, 0);
+    assert_int_equal(ledger_upstreams(w->ledger, &state, 1), 1);
+    assert_int_equal(state.in_flight + state.waiting, 0);
+    for (size_t i = 0; i < w->call_count; i++) {
+        assert_null(w->calls[i].events);
+    }
+    graph_free(w->graph);
+    snapshot_unref(w->snapshot);
+    mailbox_free(w->box);
+    ledger_free(w->ledger);
+    loop_free(w->loop);
+    free(w);
+}
+
+#endif
