@@ -9,6 +9,7 @@ import unittest
 import bans
 import layers
 import source
+import unused
 
 
 class TreeCase(unittest.TestCase):
@@ -98,6 +99,32 @@ class Bans(TreeCase):
         self.assertIn("has grown to 91", self.file(self.function(91), {key: 90}))
         self.assertIn("has shrunk", self.file(self.function(85), {key: 90}))
         self.assertIn("within the limit", self.file(self.function(80), {key: 90}))
+
+
+class Unused(TreeCase):
+    def symbols(self, text, for_tests=()):
+        """Lines of "file kind name", as nm would say them of the objects."""
+        self.write("cache/a.c", "void f(void)\n{\n}\n\n"
+                                "void inner(void)\n{\n}\n\nvoid g(void)\n{\n    inner();\n}\n")
+        lines = [line.split() for line in text.strip().split("\n")]
+        nm = "".join("/b/release/%s.o: %s %s\n" % (path, kind, name) for path, kind, name in lines)
+        return self.complaints(unused.check, nm, for_tests)
+
+    def test_used_by_nobody(self):
+        self.assertIn("cache/a.c:1: f is used by no other file", self.symbols("cache/a T f"))
+        self.assertEqual("", self.symbols("cache/a T f\ngateway/b U f"))
+
+    def test_used_by_tests_alone(self):
+        self.assertIn("cache/a.c:1: only tests use f", self.symbols("cache/a T f\ntests/unit/test_a U f"))
+        self.assertEqual("", self.symbols("cache/a T f\ntests/unit/test_a U f\ntests/bench/b U f"))
+        self.assertEqual("", self.symbols("cache/a T inner\ntests/unit/test_a U inner"),
+                         "its own file uses it")
+        self.assertEqual("", self.symbols("tests/sim/law T f\ntests/unit/test_law U f"))
+
+    def test_the_list_of_what_tests_may_have(self):
+        self.assertEqual("", self.symbols("cache/a T f\ntests/unit/test_a U f", ["f"]))
+        self.assertIn("f, which has other users", self.symbols("cache/a T f\nrouter/b U f", ["f"]))
+        self.assertIn("h, which is nowhere", self.symbols("cache/a T f\nrouter/b U f", ["h"]))
 
 
 if __name__ == "__main__":
