@@ -8,7 +8,7 @@
 /* Among equal replicas answers are to differ; else a node is to be near its best. */
 static const double TEMPERATURE_OF_REPLICAS = 0.7, TEMPERATURE = 0.2;
 
-enum { MARK_BYTES = 8, MARK_TRIES = 4 };
+enum { MARK_BYTES = 10, MARK_TEXT_BYTES = MARK_BYTES * 8 / 5 + 1, MARK_TRIES = 4 };
 
 /* What each use of the run's seed is mixed with, so that none repeats another's draws. */
 enum { DRAW_SEED = 1, DRAW_ORDER = 2 };
@@ -55,9 +55,9 @@ static enum err render(struct run_node *n, const struct prompt_candidate candida
     enum err rc = ERR_AGAIN;
     for (unsigned i = 0; rc == ERR_AGAIN && i < MARK_TRIES; i++) {
         unsigned char random[MARK_BYTES];
-        char mark[2 * MARK_BYTES + 1];
+        char mark[MARK_TEXT_BYTES];
         env->random(env->arg, random, sizeof(random));
-        crypt_hex(random, sizeof(random), mark);
+        crypt_base32(random, sizeof(random), mark);
         rc = prompt_render(r->spec.task->prompts, template_of(g), candidates, n->order_count, mark,
                            &n->room, &n->ask.instruction, &n->ask.frame);
     }
