@@ -52,7 +52,7 @@ GATEWAY_MODULES := cli_serve cli_check cli_table classifier config config_cross_
 	metrics log log_line metrics_write
 
 SIM_MODULES := main api server http model ask answer reply schema tools \
-	script faults player stats embeddings calls solve
+	script faults player stats embeddings calls solve offline
 
 # What also runs in process, without the server.
 SIM_LAW_MODULES := buf hash arith law law_models law_states law_vote law_graph law_exact \

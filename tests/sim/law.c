@@ -13,7 +13,7 @@ enum stream { STREAM_DIFFICULTY = 1, STREAM_FAMILY, STREAM_MODEL, STREAM_DRAW };
 
 void law_init(struct law *law, uint64_t seed)
 {
-    static const struct law published = {
+    static const struct law fit = {
         .task = {{"math", 1.20, 3.18, 0.08, 1.4, 12},
                  {"facts", 0.61, 0.93, 0.0, 1.2, 3},
                  {"strings", 0.76, 4.77, 0.12, 1.4, 12}},
@@ -26,7 +26,7 @@ void law_init(struct law *law, uint64_t seed)
         .position = 0.6,
     };
 
-    *law = published;
+    *law = fit;
     law->seed = seed;
 }
 

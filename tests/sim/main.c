@@ -3,12 +3,12 @@
  * what it simulates.
  */
 #include "tests/sim/api.h"
-#include "tests/sim/items.h"
+#include "tests/sim/offline.h"
 #include "tests/sim/player.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +30,16 @@ static const char usage[] =
     "                         \"family\"}, ...]\n"
     "  --api-key KEY          require Authorization: Bearer KEY\n"
     "  --max-in-flight N      answer 429 above N requests in flight\n"
-    "  --items TASK           write items instead of serving: math, facts or strings, as JSON "
-    "lines\n"
-    "  --count N              how many (default 100)\n"
-    "                         and --seed N: which ones; the items do not depend on a server's "
-    "seed\n"
-    "  --out FILE             where to (default: the standard output)\n"
-    "  --help                 show this\n";
+    "  --help                 show this\n"
+    "\n"
+    "Instead of serving:\n"
+    "  --items TASK           write made-up items of math, facts or strings as JSON lines\n"
+    "    --count N --seed N   how many (default 100) and which\n"
+    "    --out FILE           where to (default: standard output)\n"
+    "  --expect GRAPH.json    tell the accuracy of a graph by the law of the models\n"
+    "    --task TASK --first NUMBER --count N   over these items\n"
+    "    --seed N             of the server\n"
+    "    --temperature T      that the client sends (default: none)\n";
 
 struct options {
     const char *listen;
@@ -45,9 +48,7 @@ struct options {
     const char *models;
     const char *api_key;
     uint64_t seed;
-    const char *items;
-    const char *out;
-    uint64_t count;
+    struct offline offline;
     uint64_t max_in_flight;
 };
 
@@ -64,6 +65,39 @@ static int parse_u64(const char *name, const char *text, uint64_t *out)
     return 0;
 }
 
+static int parse_offline(int c, struct offline *o)
+{
+    char *end;
+
+    switch (c) {
+    case 'i':
+        o->items = optarg;
+        return 0;
+    case 'e':
+        o->expect = optarg;
+        return 0;
+    case 't':
+        o->task = optarg;
+        return 0;
+    case 'o':
+        o->out = optarg;
+        return 0;
+    case 'c':
+        return parse_u64("count", optarg, &o->count);
+    case 'n':
+        return parse_u64("first", optarg, &o->first);
+    case 'T':
+        o->temperature = strtod(optarg, &end);
+        if (*end == '\0' && end != optarg && o->temperature >= 0 && o->temperature <= 2) {
+            return 0;
+        }
+        fprintf(stderr, "sim: --temperature: '%s' is not from 0 to 2\n", optarg);
+        return -1;
+    default:
+        return -1;
+    }
+}
+
 /* Returns 0 to go on, 1 after --help, -1 on wrong use. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -76,7 +110,11 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"api-key", required_argument, NULL, 'k'},
         {"max-in-flight", required_argument, NULL, 'f'},
         {"items", required_argument, NULL, 'i'},
+        {"expect", required_argument, NULL, 'e'},
+        {"task", required_argument, NULL, 't'},
         {"count", required_argument, NULL, 'c'},
+        {"first", required_argument, NULL, 'n'},
+        {"temperature", required_argument, NULL, 'T'},
         {"out", required_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -107,20 +145,12 @@ static int parse_options(int argc, char **argv, struct options *o)
         case 'f':
             rc = parse_u64("max-in-flight", optarg, &o->max_in_flight);
             break;
-        case 'i':
-            o->items = optarg;
-            break;
-        case 'c':
-            rc = parse_u64("count", optarg, &o->count);
-            break;
-        case 'o':
-            o->out = optarg;
-            break;
         case 'h':
             fputs(usage, stdout);
             return 1;
         default:
-            return -1;
+            rc = parse_offline(c, &o->offline);
+            break;
         }
     }
     if (rc == 0 && optind < argc) {
@@ -241,47 +271,22 @@ out:
     return rc;
 }
 
-/* Returns the exit code. */
-static int write_items(const struct options *o)
-{
-    enum law_task task;
-    FILE *f = stdout;
-    int rc;
-
-    if (!law_task_of(o->items, strlen(o->items), &task) || o->count > ITEMS_PER_SEED ||
-        o->seed > ITEMS_MAX_SEED) {
-        fprintf(stderr,
-                "sim: --items: math, facts or strings; at most %" PRIu64 " of a seed, and "
-                "seeds up to %" PRIu64 "\n",
-                ITEMS_PER_SEED, ITEMS_MAX_SEED);
-        return 2;
-    }
-    if (o->out != NULL) {
-        f = fopen(o->out, "w");
-    }
-    rc = f != NULL ? items_write(f, task, o->count, o->seed) : -1;
-    if (f != NULL && f != stdout) {
-        rc = fclose(f) == 0 ? rc : -1;
-    }
-    if (rc != 0) {
-        fprintf(stderr, "sim: --items: %s: %s\n", o->out != NULL ? o->out : "standard output",
-                strerror(errno));
-        return 1;
-    }
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
-    struct options o = {.listen = "127.0.0.1:0", .seed = 1, .count = 100};
+    struct options o = {
+        .listen = "127.0.0.1:0", .seed = 1, .offline = {.count = 100, .temperature = (double) NAN}};
     struct api api = {0};
     int rc = parse_options(argc, argv, &o);
 
     if (rc != 0) {
         return rc > 0 ? 0 : 2;
     }
-    if (o.items != NULL) {
-        return write_items(&o);
+    o.offline.seed = o.seed;
+    if (o.offline.items != NULL) {
+        return offline_items(&o.offline);
+    }
+    if (o.offline.expect != NULL) {
+        return offline_expect(&o.offline);
     }
     (void) signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();

@@ -388,7 +388,7 @@ static double width(const struct law *law, enum law_task task, char model, unsig
     return mean;
 }
 
-/* The curve published with the fit: assistants of 1e9 parameters and a fuser of their kind. */
+/* What the fit was found to give: so many assistants of a model, and a fuser of the same. */
 static void test_width_has_an_optimum_for_weak_models_only(void **state)
 {
     static const struct {
