@@ -380,4 +380,4 @@ clean:
 
 help:
 	@echo 'all check e2e clients faults soak  asan tsan valgrind  fuzz fuzz-build  bench demo install'
-	@echo 'layers format-check tidy cppcheck format clean   FLAVOUR= BUILD= CC= WERROR=1 FUZZ_SECONDS='
+	@echo 'layers unused format-check tidy cppcheck format clean  FLAVOUR= BUILD= CC= WERROR=1 FUZZ_SECONDS='
