@@ -67,13 +67,15 @@ static void start_drain(struct app *app)
 
 /* ---- reload ---- */
 
-static struct tls_context *make_tls(struct app *app, const struct config *c, struct errbuf *err)
+static struct tls_context *make_tls(const struct config *c, struct errbuf *err)
 {
-    struct tls_context *tls = c->tls_cert ? tls_context_new(c->tls_cert, c->tls_key, err) : NULL;
-    if (tls) {
-        app->certificate_expiry_s = tls_context_expiry_s(tls);
-    }
-    return tls;
+    return c->tls_cert ? tls_context_new(c->tls_cert, c->tls_key, err) : NULL;
+}
+
+/* For the metrics: of what is served from now on, and not of what a refused reload has read. */
+static void note_certificate(struct app *app, const struct tls_context *tls)
+{
+    app->certificate_expiry_s = tls ? tls_context_expiry_s(tls) : 0;
 }
 
 static bool differs(const char *a, const char *b)
@@ -119,6 +121,7 @@ static void keep_fixed(struct app *app, struct config *fresh)
 
 static void publish(struct app *app, struct settings *settings, struct tls_context **tls)
 {
+    note_certificate(app, tls[0]);
     for (size_t i = 0; i < app->front_count; i++) {
         front_renew(app->fronts[i], settings_ref(settings), tls[i]);
     }
@@ -146,7 +149,7 @@ static bool make_contexts(struct app *app, const struct config *c, struct tls_co
                           struct errbuf *why)
 {
     for (size_t i = 0; i < app->front_count; i++) {
-        tls[i] = make_tls(app, c, why);
+        tls[i] = make_tls(c, why);
         if (c->tls_cert && !tls[i]) {
             while (i > 0) {
                 tls_context_unref(tls[--i]);
@@ -326,7 +329,7 @@ static enum err make_front(struct app *app, struct errbuf *err)
         .number = (unsigned) app->front_count,
         .boot = app->boot,
         .settings = app->settings,
-        .tls = make_tls(app, app->settings->config, err),
+        .tls = make_tls(app->settings->config, err),
         .ledger = app->ledger,
         .log = app->log,
         .install_key = &app->install_key,
@@ -337,6 +340,7 @@ static enum err make_front(struct app *app, struct errbuf *err)
     if (app->settings->config->tls_cert && !spec.tls) {
         return ERR_INPUT;
     }
+    note_certificate(app, spec.tls);
     struct front *f = front_new(&spec, err);
     if (!f) {
         return ERR_IO;

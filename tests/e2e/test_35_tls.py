@@ -15,12 +15,12 @@ FLOWING = "fast:first=10,token=40"
 SILENT = "fast:first=30000"
 
 
-def make_certificate(directory, name):
+def make_certificate(directory, name, days=2):
     """A self-signed one for localhost; the paths of its two files."""
     cert, key = (os.path.join(directory, name + end) for end in (".pem", ".key"))
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost",
+         "-nodes", "-days", str(days), "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost",
          "-keyout", key, "-out", cert],
         check=True, stdin=subprocess.DEVNULL, capture_output=True)
     return cert, key
@@ -194,6 +194,10 @@ class ReloadTest(TlsCase):
                               capture_output=True, check=True)
         return done.stdout.decode().split("=")[-1].strip()
 
+    def days_left(self):
+        expiry = self.gateway.metrics()["sluice_certificate_expiry_timestamp_seconds"]
+        return (expiry - time.time()) / 86400
+
     def reload(self, result):
         name = 'sluice_reloads_total{result="%s"}' % result
         before = self.gateway.metrics()[name]
@@ -206,7 +210,8 @@ class ReloadTest(TlsCase):
             stream = self.open_stream("flowing", connection=c)
             stream.content()
             self.assertEqual(self.served(), "first")
-            new = make_certificate(self.directory, "second")
+            self.assertLess(self.days_left(), 3)
+            new = make_certificate(self.directory, "second", days=9)
             shutil.copy(new[0], self.cert)
             shutil.copy(new[1], self.key)
             self.reload("ok")
@@ -214,13 +219,13 @@ class ReloadTest(TlsCase):
             stream.read()
             self.assert_whole_stream(stream)
             self.assert_alive(c)
-        self.assertGreater(
-            self.gateway.metrics()["sluice_certificate_expiry_timestamp_seconds"], time.time() + 86400)
+        self.assertGreater(self.days_left(), 8)
 
         with open(self.cert, "w", encoding="ascii") as f:
             f.write("garbage\n")
         self.reload("failed")
         self.assertEqual(self.served(), "second")
+        self.assertGreater(self.days_left(), 8)
         shutil.copy(new[0], self.cert)
 
 
