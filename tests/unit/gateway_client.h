@@ -22,31 +22,27 @@ struct reply {
     size_t length;
 };
 
-static inline struct client *client_take_end(struct gate *g, int ends[2])
-{
-    struct client *c = calloc(1, sizeof(*c));
-    assert_non_null(c);
-    c->gate = g;
-    c->fd = ends[1];
-    set_nonblocking(ends[0]);
-    set_nonblocking(ends[1]);
-    return c;
-}
-
-/* A client that the server believes to call from `address` (IPv4; NULL: by a unix socket). */
-static inline struct client *client_from(struct gate *g, const char *address)
+/* A client that the server believes to call from `address` (IPv4; NULL: by a unix socket). `narrow`:
+ * what it does not read piles up on the server's side soon. */
+static inline struct client *client_from(struct gate *g, const char *address, bool narrow)
 {
     int ends[2];
     struct sockaddr_storage peer = {.ss_family = AF_UNIX};
     socklen_t length = sizeof(sa_family_t);
+    struct client *c = calloc(1, sizeof(*c));
+    assert_non_null(c);
     if (address) {
         struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(4711)};
         assert_int_equal(inet_pton(AF_INET, address, &in.sin_addr), 1);
         memcpy(&peer, &in, sizeof(in));
         length = sizeof(in);
     }
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    struct client *c = client_take_end(g, ends);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    if (narrow) {
+        shrink_buffers(ends[0]);
+    }
+    c->gate = g;
+    c->fd = ends[1];
     session_new(&g->server, ends[0], (struct sockaddr *) &peer, length);
     gate_settle(g);
     return c;
@@ -54,7 +50,7 @@ static inline struct client *client_from(struct gate *g, const char *address)
 
 static inline struct client *client_open(struct gate *g)
 {
-    return client_from(g, "127.0.0.1");
+    return client_from(g, "127.0.0.1", false);
 }
 
 static inline void client_close(struct client *c)

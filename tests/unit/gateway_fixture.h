@@ -34,7 +34,6 @@ struct gate {
     struct server server;
     unsigned drained; /* calls of on_drained */
     unsigned descriptors_before;
-    void *owner; /* of the admin's handlers */
 };
 
 static inline struct settings *gate_settings(struct gate *g, const char *text)
@@ -85,13 +84,18 @@ static inline struct gate *gate_ground(void)
     return g;
 }
 
+static inline struct gate *gate_open_with(const char *text, const struct routes *routes)
+{
+    struct gate *g = gate_ground();
+    g->server.routes = routes;
+    server_init(&g->server, gate_settings(g, text), NULL);
+    return g;
+}
+
 /* The public endpoint under this configuration. */
 static inline struct gate *gate_open(const char *text)
 {
-    struct gate *g = gate_ground();
-    g->server.routes = routes_public();
-    server_init(&g->server, gate_settings(g, text), NULL);
-    return g;
+    return gate_open_with(text, routes_public());
 }
 
 /* Everything that can happen without time passing. Data is in the kernel's hands as soon as it is sent,
