@@ -358,6 +358,8 @@ static void faults_of_names(void **state)
          "t.yaml:12:5: tasks[1].match.header: \"b\" is the header of tasks[0] already\n"},
         {WORLD "tasks:\n  - {name: a, match: {header: default}}\n",
          "t.yaml:11:31: tasks[0].match.header: \"default\" is the header of the task default\n"},
+        {WORLD "tasks:\n  - {name: a, pass: [top_k, seed]}\n",
+         "t.yaml:11:21: tasks[0].pass: \"seed\" has a rule of its own and cannot be passed\n"},
         {WORLD "tasks:\n  - {name: a}\naliases: {x: auto/b, y: graph/c, z: auto/}\n",
          "t.yaml:12:14: aliases.x: there is no task named \"auto/b\"\n"
          "t.yaml:12:25: aliases.y: there is no graph named \"graph/c\"\n"
