@@ -9,7 +9,7 @@
 enum {
     ARENA_FIRST_BYTES = 64 * 1024,
     ARENA_CAP_BYTES = 256 << 20,
-    ROOM_FIRST_BYTES = 16 * 1024,
+    ROOM_FIRST_BYTES = 2 * 1024,
     ROOM_CAP_BYTES = CONFIG_EXAMPLES_BYTES_MAX + (1 << 20),
     KEPT_BYTES = 4 * CLASSIFY_USER_BYTES, /* as many as routing shows the classifier */
 };

@@ -344,6 +344,12 @@ static bool find_route(struct relay *r)
         refuse_route(x, answer, &why);
         return false;
     }
+    if (request->endpoint == ENDPOINT_EMBEDDINGS && !graph_is_single(r->route.graph)) {
+        r->route.graph = NULL; /* nothing has run that could be reported */
+        refuse(x, END_BAD_REQUEST, 400, "model", "not_an_embedding_model",
+               "a graph of several models makes no embeddings: name a model that does");
+        return false;
+    }
     x->record.task_by = r->route.task_by;
     x->record.task_p = r->route.task_probability;
     if (route_has_choice(&r->route)) {

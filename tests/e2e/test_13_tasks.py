@@ -41,11 +41,19 @@ class TaskCase(GatewayCase):
         return cls.write(model + ".graph.json", {"nodes": [node], "output": "a"})
 
     @classmethod
+    def pair(cls, first, second):
+        """One improves on the other's answer."""
+        nodes = [{"id": i, "model": i, "role": "assistant"} for i in (first, second)]
+        return cls.write("pair.graph.json",
+                         {"nodes": nodes, "edges": [[first, second]], "output": second})
+
+    @classmethod
     def configure(cls, config):
         for name in ("big", "math", "code", "poet", "clerk"):
             config.model(name, id="fast:id=" + name, params=9e9 if name == "big" else 1e9)
         config.doc["aliases"] = {"gpt-4o": "auto", "helper": "auto/code", "panel": "graph/poet"}
-        config.doc["graphs"] = {"poet": cls.graph("poet"), "math": cls.graph("math")}
+        config.doc["graphs"] = {"poet": cls.graph("poet"), "math": cls.graph("math"),
+                                "pair": cls.pair("poet", "clerk")}
         config.doc["tasks"] = [
             {"name": "math", "match": {"header": "sums", "any": ["\\boxed", "Solve for"]},
              "graph": "graph/math"},
@@ -103,11 +111,15 @@ class ByNameTest(TaskCase):
                                       "model_not_found", "model", [name])
             self.assertIn("the %s `" % word, error["message"])
 
+    def test_a_graph_makes_no_embeddings(self):
+        r = self.post("/v1/embeddings", {"model": "graph/pair", "input": "x"})
+        self.assert_error(r, 400, "invalid_request_error", "not_an_embedding_model", "model")
+
     def test_models_are_listed(self):
         ids = [m["id"] for m in self.get("/v1/models").json["data"]]
         self.assertEqual(ids, ["auto", "auto/default", "auto/math", "auto/code", "auto/poems",
-                               "auto/weather", "graph/poet", "graph/math", "gpt-4o", "helper",
-                               "panel", "big", "math", "code", "poet", "clerk"])
+                               "auto/weather", "graph/poet", "graph/math", "graph/pair", "gpt-4o",
+                               "helper", "panel", "big", "math", "code", "poet", "clerk"])
         for name in ("auto/math", "graph/poet", "graph%2Fpoet"):
             self.assertEqual(self.get("/v1/models/" + name).status, 200)
         for name in ("auto/none", "graph/none"):

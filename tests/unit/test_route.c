@@ -264,6 +264,37 @@ static void test_rules_and_texts(void **state)
     snapshot_unref(s);
 }
 
+/* Of a long message 32 KiB at each end are searched. */
+static void test_long_messages(void **state)
+{
+    enum { LONG = 200000, WORDS = 9 };
+    static const struct {
+        size_t at;
+        const char *task;
+    } places[] = {
+        {0, "math"},           {32 * 1024 - WORDS, "math"}, {32 * 1024 - WORDS + 1, "default"},
+        {LONG / 2, "default"}, {LONG - 32 * 1024, "math"},  {LONG - WORDS, "math"}};
+    struct snapshot *s = make_tasks();
+    char *text = x_alloc(LONG + 1);
+    size_t i;
+
+    (void) state;
+    for (i = 0; i < ARRAY_LEN(places); i++) {
+        struct routed r;
+        char *members;
+
+        memset(text, '.', LONG);
+        memcpy(text + places[i].at, "solve for", WORDS);
+        members = x_printf("\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]", text);
+        ask(&r, s, "auto", NULL, members);
+        assert_int_equal(r.answer, ROUTE_OK);
+        assert_string_equal(r.route.task->name, places[i].task);
+        free(members);
+    }
+    free(text);
+    snapshot_unref(s);
+}
+
 static void test_names_and_headers_go_first(void **state)
 {
     struct snapshot *s = make_tasks();
@@ -517,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_unknown_names),
         cmocka_unit_test(test_no_chat_model),
         cmocka_unit_test(test_rules_and_texts),
+        cmocka_unit_test(test_long_messages),
         cmocka_unit_test(test_names_and_headers_go_first),
         cmocka_unit_test(test_unknown_headers),
         cmocka_unit_test(test_graphs),
