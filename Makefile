@@ -71,7 +71,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	classify classify_train sim_law sim_items sim_readback \
 	dag run
 
-FUZZERS := http1 chunked sse chunk request span splice config ident gzip graph answer
+FUZZERS := assemble http1 chunked sse chunk request span splice config ident gzip graph answer
 
 BENCHES := bench_ledger bench_span load upstream
 # What load consists of besides its main.

@@ -128,6 +128,7 @@ void assemble_free(struct assemble *a)
 
 /* ---- room ---- */
 
+/* NULL: *rc says why. */
 static void *charged_alloc(struct assemble *a, size_t bytes, size_t charge, enum err *rc)
 {
     if (charge > a->left_bytes) {
@@ -226,21 +227,20 @@ static enum err add_list(struct assemble *a, struct assemble_member *m, struct s
 static enum err merge_object(struct assemble *a, const struct assemble_shape *shape,
                              struct assemble_object *o, struct slice json);
 
-static enum err find_item(struct assemble *a, struct assemble_member *m, uint64_t index,
-                          struct assemble_item **out)
+/* The item of this index, made when absent. NULL: *rc says why. */
+static struct assemble_item *find_item(struct assemble *a, struct assemble_member *m,
+                                       uint64_t index, enum err *rc)
 {
     struct assemble_item *behind;
-    enum err rc;
     DL_FOREACH (m->items, behind) {
         if (behind->index >= index) {
             break;
         }
     }
     if (behind && behind->index == index) {
-        *out = behind;
-        return ERR_NONE;
+        return behind;
     }
-    struct assemble_item *item = charged_alloc(a, sizeof(*item), sizeof(*item), &rc);
+    struct assemble_item *item = charged_alloc(a, sizeof(*item), sizeof(*item), rc);
     if (item) {
         item->index = index;
         if (behind) {
@@ -248,9 +248,8 @@ static enum err find_item(struct assemble *a, struct assemble_member *m, uint64_
         } else {
             DL_APPEND(m->items, item);
         }
-        *out = item;
     }
-    return rc;
+    return item;
 }
 
 /* One without an index has that of its place, as in chunk_parse. */
@@ -261,9 +260,9 @@ static enum err merge_items(struct assemble *a, struct assemble_member *m, struc
     struct span_cursor cursor = {0};
     struct span_value element;
     struct slice key;
+    enum err rc = ERR_NONE;
     begin(a, m, KIND_ITEMS);
-    for (uint64_t place = 0; span_next(array, &cursor, &key, &element); place++) {
-        struct assemble_item *item;
+    for (uint64_t place = 0; rc == ERR_NONE && span_next(array, &cursor, &key, &element); place++) {
         struct span_value number;
         uint64_t index = place;
         if (element.type != SPAN_OBJECT) {
@@ -274,15 +273,12 @@ static enum err merge_items(struct assemble *a, struct assemble_member *m, struc
             index > shape->index_max) {
             return ERR_LIMIT;
         }
-        enum err rc = find_item(a, m, index, &item);
-        if (rc == ERR_NONE) {
+        struct assemble_item *item = find_item(a, m, index, &rc);
+        if (item) {
             rc = merge_object(a, shape, &item->object, element.text);
         }
-        if (rc != ERR_NONE) {
-            return rc;
-        }
     }
-    return ERR_NONE;
+    return rc;
 }
 
 static enum err merge_typed(struct assemble *a, struct assemble_member *m,
@@ -366,16 +362,18 @@ static struct assemble_member *find_rule(const struct assemble_object *o,
     return NULL;
 }
 
-static enum err add_member(struct assemble *a, struct assemble_object *o, struct slice key,
-                           const struct assemble_rule *rule, struct assemble_member **out)
+/* NULL: *rc says why. */
+static struct assemble_member *add_member(struct assemble *a, struct assemble_object *o,
+                                          struct slice key, const struct assemble_rule *rule,
+                                          enum err *rc)
 {
     struct assemble_member *m;
     size_t bytes = sizeof(*m) + key.n;
-    enum err rc;
     if (o->count == MEMBERS_MAX) {
-        return ERR_LIMIT;
+        *rc = ERR_LIMIT;
+        return NULL;
     }
-    m = charged_alloc(a, bytes, bytes + BUFFER_BYTES, &rc);
+    m = charged_alloc(a, bytes, bytes + BUFFER_BYTES, rc);
     if (m) {
         char *copy = (char *) (m + 1);
         memcpy(copy, key.p, key.n);
@@ -384,9 +382,8 @@ static enum err add_member(struct assemble *a, struct assemble_object *o, struct
         reply_buffer_init(&m->value, a->cap_bytes);
         DL_APPEND(o->members, m);
         o->count++;
-        *out = m;
     }
-    return rc;
+    return m;
 }
 
 static enum err merge_object(struct assemble *a, const struct assemble_shape *shape,
@@ -405,10 +402,10 @@ static enum err merge_object(struct assemble *a, const struct assemble_shape *sh
             }
             m = rule != &shape->rest ? find_rule(o, rule) : NULL;
             if (!m) {
-                rc = add_member(a, o, key, rule, &m);
+                m = add_member(a, o, key, rule, &rc);
             }
         }
-        if (rc == ERR_NONE) {
+        if (m) {
             rc = merge_value(a, m, &value);
         }
     }
