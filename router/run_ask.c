@@ -81,10 +81,9 @@ enum err run_ask(struct run_node *n, bool streams)
     const struct graph *graph = r->spec.graph;
     const struct graph_node *g = run_graph_node(r, n->index);
     uint32_t set = dag_candidates(&r->dag, n->index);
-    uint32_t rescuers = graph->nodes[graph->output].predecessors; /* may be delivered verbatim */
     n->ask = (struct node_ask) {
         .is_output = streams,
-        .is_deliverable = !streams && (rescuers & dag_bit(n->index)) != 0,
+        .is_deliverable = !streams && (graph_deliverable(graph) & dag_bit(n->index)) != 0,
         .temperature = g->temperature,
         .top_p = g->top_p,
         .max_tokens = g->max_tokens ? g->max_tokens : r->spec.task->node_tokens,

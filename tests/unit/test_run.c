@@ -130,6 +130,24 @@ static void a_select_delivers_the_chosen_text_verbatim(void **state)
     world_free(w);
 }
 
+/* m2 selects among m0 and m1, and votes with m3: its own text is a number, whatever it chose is JSON. */
+static void what_may_be_delivered_has_the_client_s_format(void **state)
+{
+    struct world *w = world_make("aasaav", (uint32_t[]) {0, 0, 3, 0, 0, 4 | 8 | 16}, false);
+    (void) state;
+    for (size_t i = 0; i < w->snapshot->catalog->model_count; i++) {
+        w->snapshot->catalog->models[i].capabilities = CAPABILITY_JSON_SCHEMA;
+    }
+    asks(w, "{\"model\":\"auto\",\"stream\":true,\"response_format\":{\"type\":\"json_object\"},"
+            "\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
+    assert_non_null(strstr(call_of(w, "m0")->body, "json_object"));
+    assert_non_null(strstr(call_of(w, "m3")->body, "json_object"));
+    answers(w, "m0", "{}");
+    answers(w, "m1", "[]");
+    assert_null(strstr(call_of(w, "m2")->body, "json_object"));
+    world_free(w);
+}
+
 static void a_selection_out_of_range_is_rescued(void **state)
 {
     struct world *w = world_make("aaas", (uint32_t[]) {0, 0, 0, 7}, false);
@@ -459,6 +477,7 @@ int main(void)
         cmocka_unit_test(an_assistant_improves_on_what_came_before),
         cmocka_unit_test(a_vote_delivers_what_most_say_and_stops_when_it_is_decided),
         cmocka_unit_test(a_select_delivers_the_chosen_text_verbatim),
+        cmocka_unit_test(what_may_be_delivered_has_the_client_s_format),
         cmocka_unit_test(a_selection_out_of_range_is_rescued),
         cmocka_unit_test(one_candidate_needs_no_selection),
         cmocka_unit_test(one_failing_assistant_does_no_harm),
