@@ -61,18 +61,16 @@ bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct
     return true;
 }
 
-static uint64_t used_tokens(const struct relay_limits *l, const struct record *r)
+uint64_t relay_limits_used(const struct relay_limits *l, const struct record *r)
 {
-    if (r->usage.known) {
-        return r->usage.prompt + r->usage.completion;
-    }
-    if (r->call.first_byte_us == 0) {
-        return 0;
+    uint64_t reported = r->usage.known ? r->usage.prompt + r->usage.completion : 0;
+    if (r->call.usage.known || r->call.first_byte_us == 0) {
+        return reported;
     }
     if (r->reason == END_COMPLETE) {
-        return l->estimated_tokens;
+        return r->usage.known ? reported : l->estimated_tokens;
     }
-    return l->prompt_tokens + l->delivered_events;
+    return reported + l->prompt_tokens + l->delivered_events;
 }
 
 void relay_limits_leave(struct relay_limits *l, struct exchange *x)
@@ -82,5 +80,5 @@ void relay_limits_leave(struct relay_limits *l, struct exchange *x)
     }
     l->entered = false;
     ledger_key_leave(x->server->upstreams->ledger, x->key->ledger, l->estimated_tokens,
-                     used_tokens(l, &x->record));
+                     relay_limits_used(l, &x->record));
 }

@@ -17,9 +17,12 @@ struct relay_limits {
  * retry-after was sent. A request without a key has no limits. */
 bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct request *request);
 
-/* Charges what x->record says was really used. Where the upstream reported nothing: a request that never
- * reached a model is charged no tokens, one that ended early its prompt and what was delivered of the
- * answer, and a whole one the estimate. */
+/* Tokens of the request as it went: what the upstreams reported. Where the one that answers did not: a
+ * request that never reached it is charged nothing more, one that ended early its prompt and what was
+ * delivered of the answer; a whole one the estimate, when no node reported anything. */
+uint64_t relay_limits_used(const struct relay_limits *l, const struct record *r);
+
+/* Charges the key that much in place of the estimate. */
 void relay_limits_leave(struct relay_limits *l, struct exchange *x);
 
 #endif
