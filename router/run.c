@@ -30,7 +30,7 @@ static void set_late(struct run *r)
 {
     uint64_t first = UINT64_MAX;
     for (unsigned i = 0; i < r->spec.graph->count; i++) {
-        uint64_t due = dag_late_us(&r->dag, i, run_expect_p95_us(r, i));
+        uint64_t due = dag_late_us(&r->dag, i, run_expect_patience_us(r, i));
         first = due < first ? due : first;
     }
     if (first == UINT64_MAX) {
@@ -45,7 +45,7 @@ static void on_late(void *arg)
     struct run *r = arg;
     uint64_t now = run_now_us(r);
     for (unsigned i = 0; i < r->spec.graph->count && r->sink; i++) {
-        if (dag_late_us(&r->dag, i, run_expect_p95_us(r, i)) <= now) {
+        if (dag_late_us(&r->dag, i, run_expect_patience_us(r, i)) <= now) {
             stop_node(&r->nodes[i], END_STRAGGLER);
             run_expect_end(r, i, false);
             run_settle(r, i, false);

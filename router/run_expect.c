@@ -4,6 +4,9 @@
 
 #include <math.h>
 
+/* Less is the noise of machines and networks, and nothing is gained by not waiting for it. */
+enum { PATIENCE_LEAST_US = 200 * 1000 };
+
 /* Of an answer, before any was seen; and how far past its prediction a run may go. */
 static const double ANSWER_TOKENS = 256.0, SLACK = 1.5;
 
@@ -96,14 +99,13 @@ static double expected_s(const struct run *r, unsigned node)
     return latency.p50_us > 0 ? (double) latency.p50_us * 1e-6 : (double) NAN;
 }
 
-uint64_t run_expect_p95_us(const struct run *r, unsigned node)
+uint64_t run_expect_patience_us(const struct run *r, unsigned node)
 {
-    struct ledger_latency latency;
-    if (!has_call(r, node) || (r->dag.running & dag_bit(node)) == 0) {
-        return 0;
+    struct ledger_latency latency = {0};
+    if (has_call(r, node) && (r->dag.running & dag_bit(node)) != 0) {
+        ledger_latency(r->spec.host->ledger, run_graph_node(r, node)->model->ledger, &latency);
     }
-    ledger_latency(r->spec.host->ledger, run_graph_node(r, node)->model->ledger, &latency);
-    return latency.p95_us;
+    return latency.p95_us > PATIENCE_LEAST_US ? latency.p95_us : PATIENCE_LEAST_US;
 }
 
 /* ---- before and after ---- */

@@ -105,8 +105,8 @@ void run_expect_init(struct run *r);
 bool run_expect_start(struct run *r, unsigned node);
 /* A call is over: the bill is put right, and the ledger learns. */
 void run_expect_end(struct run *r, unsigned node, bool answered);
-/* How late a node may be by its model's 95th percentile; 0: not known. */
-uint64_t run_expect_p95_us(const struct run *r, unsigned node);
+/* What a running node has at least before it is late: its model's 95th percentile, where it is known. */
+uint64_t run_expect_patience_us(const struct run *r, unsigned node);
 
 /* ---- what more than one of them ends with ---- */
 
