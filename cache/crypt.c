@@ -65,17 +65,6 @@ void crypt_wipe(void *p, size_t n)
 
 /* ---- encodings ---- */
 
-void crypt_hex(const void *bytes, size_t n, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *in = bytes;
-    for (size_t i = 0; i < n; i++) {
-        out[2 * i] = digits[in[i] >> 4];
-        out[2 * i + 1] = digits[in[i] & 15];
-    }
-    out[2 * n] = '\0';
-}
-
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9') {

@@ -24,9 +24,7 @@ bool crypt_equal(const void *a, const void *b, size_t n);
 /* Wipes memory in a way that the compiler cannot drop. */
 void crypt_wipe(void *p, size_t n);
 
-/* Lower-case hex; `out` has 2n+1 bytes. Reading accepts both cases; false unless exactly 2n
- * digits. */
-void crypt_hex(const void *bytes, size_t n, char *out);
+/* Reads hex of either case; false unless exactly 2n digits. */
 bool crypt_unhex(struct slice hex, void *out, size_t n) MUST_CHECK;
 
 /* Base32 of RFC 4648 in lower case without padding: (8n+4)/5 characters, terminated. Reading is
