@@ -64,7 +64,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
 	upstream_curl chunk job sse_parse request request_facts eligible \
 	cli_table classifier config config_faults config_tasks config_print config_value config_yaml listener conn tls \
-	reply_head http_date pieces relay_limits relay_used \
+	reply_head http_date pieces relay_used \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	session reply relay relay_limits exchange routes api_models server \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
