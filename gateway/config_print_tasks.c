@@ -92,7 +92,7 @@ static void add_cost(struct cli_table *t, const struct graph_facts *f)
     if (!isnan(f->units)) {
         snprintf(units, sizeof(units), "%.3g units of flops", f->units);
     }
-    add(t, "cost", "%s, %.6f dollars (%.0f tokens of prompt, %.0f of each answer)", units, f->usd,
+    add(t, "cost", "%s, %.3g dollars (%.0f tokens of prompt, %.0f of each answer)", units, f->usd,
         tokens.prompt, tokens.answer);
 }
 

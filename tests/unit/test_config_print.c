@@ -160,7 +160,7 @@ static void for_a_person(void **state)
         "  default  champion large\n"
         "    asked for by  auto/default, or auto with x-sluice-task: default\n"
         "    id            …: 1 node, 1 call, width 1, depth 1\n"
-        "    cost          flops not known, 0.000200 dollars (500 tokens of prompt, 500 of each "
+        "    cost          flops not known, 0.0002 dollars (500 tokens of prompt, 500 of each "
         "answer)\n"
         "    latency       not known before the first calls\n"
         "    model         context 4096, can chat\n"
@@ -301,7 +301,7 @@ static void tasks_for_a_person(void **state)
     (void) state;
     has(text, "\ngraphs\n  graph/panel  /tmp/test_config_print.");
     has(text, ": 3 nodes, 2 calls, width 2, depth 2\n");
-    has(text, "cost     2 units of flops, 0.000000 dollars (");
+    has(text, "cost     2 units of flops, 0 dollars (");
     has(text, "latency  not known before the first calls\n");
     has(text, "models   context 4096, all can tools, not all take system messages\n");
     has(text, "\n  default  champion big\n");
