@@ -131,7 +131,45 @@ test("errors keep their status and say whether to try again", async () => {
   }
 });
 
-for (const name of ["cut-ai", "error-event-ai"]) {
+test("a graph, whole and streamed", async () => {
+  const whole = await generateText({ model: model("graph/panel"), prompt: "Hello", maxRetries });
+  assert.equal(whole.text, await canonical());
+  assert.equal(whole.usage.outputTokens, 60);
+  assert.equal(whole.response.modelId, "graph/panel");
+  const result = streamText({ model: model("auto/panel"), prompt: "Hello", maxRetries });
+  const all = await parts(result);
+  const deltas = all.filter((part) => part.type === "text-delta").map((part) => part.text);
+  assert.deepEqual(
+    all.filter((part) => part.type === "error"),
+    [],
+  );
+  assert.equal(deltas.join(""), await canonical());
+  assert.ok(deltas.length >= 60, "token by token");
+  assert.equal(await result.finishReason, "stop");
+  assert.equal((await result.usage).outputTokens, 60);
+});
+
+test("a vote in a stream", async () => {
+  const result = streamText({ model: model("graph/vote"), prompt: "Hello", maxRetries });
+  const three = (await canonical()).split(" ").slice(0, 3).join(" ");
+  assert.equal(await result.text, three);
+  assert.equal(await result.finishReason, "stop");
+});
+
+test("tools and structured output of a graph", async () => {
+  const asked = [];
+  const tools = { get_weather: weatherTool(asked) };
+  const prompt = "What is the weather in Oslo?";
+  const stopWhen = stepCountIs(3);
+  const result = streamText({ model: model("auto/tooled"), prompt, maxRetries, tools, stopWhen });
+  assert.match(await result.text, /It rains in Oslo\./);
+  assert.deepEqual(asked, ["Oslo"]);
+  const output = Output.object({ schema: z.object({ answer: z.string(), count: z.number() }) });
+  const streamed = streamText({ model: model("graph/panel"), prompt: "Hello", output, maxRetries });
+  assert.equal(typeof (await streamed.output).count, "number");
+});
+
+for (const name of ["cut-ai", "error-event-ai", "graph/cut-ai"]) {
   test(`a stream that breaks: ${name}`, async () => {
     const result = streamText({
       model: model(name),

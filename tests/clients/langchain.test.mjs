@@ -72,3 +72,33 @@ test("errors, before and within a stream", async () => {
   };
   await assert.rejects(read);
 });
+
+test("a graph", async () => {
+  const message = await chat("graph/panel").invoke("Hello");
+  assert.equal(message.content, await canonical());
+  assert.equal(message.usage_metadata.output_tokens, 60);
+  let whole;
+  for await (const chunk of await chat("auto/panel").stream("Hello")) {
+    whole = whole ? whole.concat(chunk) : chunk;
+  }
+  assert.equal(whole.content, await canonical());
+  assert.equal(whole.usage_metadata.output_tokens, 60);
+  assert.equal(whole.response_metadata.finish_reason, "stop");
+});
+
+test("tools and structured output of a graph", async () => {
+  const bound = chat("auto/tooled").bindTools([WEATHER]);
+  let whole;
+  for await (const chunk of await bound.stream("What is the weather in Oslo?")) {
+    whole = whole ? whole.concat(chunk) : chunk;
+  }
+  assert.deepEqual(
+    whole.tool_calls.map((call) => call.args),
+    [{ location: "Oslo" }],
+  );
+  const schema = z.object({ answer: z.string(), count: z.number() });
+  const value = await chat("graph/panel")
+    .withStructuredOutput(schema, { method: "jsonSchema", name: "reply" })
+    .invoke("Hello");
+  assert.ok(schema.safeParse(value).success);
+});

@@ -30,6 +30,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e")]
 
 from harness import Config  # noqa: E402
 from client import SLOW, Closed, Late  # noqa: E402
+from graphs import add_graphs  # noqa: E402
 from process import ROOT, Gateway, Process, Sim, eventually  # noqa: E402
 
 INSTALL_SECONDS = 300
@@ -209,6 +210,7 @@ def configuration(sim, mock, directory):
     config.model(
         "mock-embed", id="text-embedding-3-small", upstream="mock", capabilities=["embeddings"]
     )
+    add_graphs(config, directory)
     config.doc["aliases"] = {"gpt-4o": "fast"}
     config.doc["keys"] = [
         {"name": name, "sha256": hashlib.sha256(key_of(name).encode()).hexdigest(), **limits}

@@ -297,6 +297,164 @@ class EndpointTest(ClientCase):
             self.assertEqual(self.client.models.retrieve(name).id, name)
 
 
+class GraphTest(ClientCase):
+    """Graphs of several models (graphs.py): what runs through them, and what is one call."""
+
+    QUESTION = "What is the weather in Oslo and Quito?"
+    PLACES = [{"location": "Oslo"}, {"location": "Quito"}]
+    IMAGE = "data:image/png;base64," + "0123456789abcdef" * 100
+
+    def made(self, model, degraded=None, content="Hello", **more):
+        """The answer, after a look at what its headers say."""
+        raw = self.client.chat.completions.with_raw_response.create(
+            **say(content, model=model, **more)
+        )
+        self.assertEqual(raw.headers.get("x-sluice-degraded"), degraded)
+        self.assertRegex(raw.headers["x-sluice-graph"], "^[0-9a-f]{16}$")
+        task = model.removeprefix("auto/") if model.startswith("auto/") else "default"
+        self.assertEqual(raw.headers["x-sluice-task"], task)
+        return raw.parse()
+
+    def words(self, count):
+        return " ".join(self.canonical.split()[:count])
+
+    def test_whole_answer(self):
+        for model in ("graph/panel", "auto/panel"):
+            completion = self.made(model)
+            self.assertEqual(completion.choices[0].message.content, self.canonical)
+            self.assertEqual(completion.choices[0].finish_reason, "stop")
+            self.assertEqual(completion.model, model)
+            usage = completion.usage
+            self.assertEqual(usage.completion_tokens, 60)
+            self.assertEqual(usage.total_tokens, usage.prompt_tokens + 60)
+            self.assertEqual(usage.sluice["calls"], 4)
+            self.assertEqual(usage.sluice["completion_tokens"], 69)
+
+    def test_stream(self):
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        for model, text in (("auto/panel", self.canonical), ("graph/vote", self.words(3))):
+            chunks = list(self.made(model, **options))
+            self.assertEqual(text_of(chunks), text)
+            self.assertEqual(chunks[-2].choices[0].finish_reason, "stop")
+            self.assertEqual(chunks[-1].choices, [])
+            self.assertEqual(chunks[-1].usage.completion_tokens, len(text.split()))
+            self.assertGreater(chunks[-1].usage.sluice["calls"], 1)
+            self.assertFalse([c for c in chunks[:-1] if c.usage])
+
+    def test_stream_helper(self):
+        with self.client.chat.completions.stream(**say("Hello", model="graph/panel")) as stream:
+            events = list(stream)
+            completion = stream.get_final_completion()
+        self.assertEqual(completion.choices[0].message.content, self.canonical)
+        deltas = [event.delta for event in events if event.type == "content.delta"]
+        self.assertEqual(len([delta for delta in deltas if delta]), 60)
+
+    def test_lines_of_the_raw_stream(self):
+        create = self.client.chat.completions.with_streaming_response.create
+        with create(**say("Hello", model="graph/panel", stream=True)) as response:
+            graph = response.headers["x-sluice-graph"]
+            lines = [line for line in response.iter_lines() if line]
+        self.assertEqual(lines[-2], ": sluice graph=%s calls=4 degraded=no" % graph)
+        self.assertEqual(lines[-1], "data: [DONE]")
+
+    def test_structured_output(self):
+        for model in ("graph/panel", "auto/plain"):
+            request = say("What is 17 * 23?", model=model, response_format=Sum)
+            completion = self.client.chat.completions.parse(**request)
+            self.assertIsInstance(completion.choices[0].message.parsed, Sum)
+            self.assertEqual(hasattr(completion.usage, "sluice"), model == "graph/panel")
+            with self.client.chat.completions.stream(**request) as stream:
+                parsed = stream.get_final_completion().choices[0].message.parsed
+            self.assertIsInstance(parsed, Sum)
+
+    def test_tools_are_one_call(self):
+        completion = self.made("auto/panel", "tools", self.QUESTION, tools=[WEATHER])
+        self.assertEqual(completion.choices[0].finish_reason, "tool_calls")
+        self.assertFalse(hasattr(completion.usage, "sluice"))
+
+    def test_tools_through_a_graph(self):
+        completion = self.made("auto/tooled", None, self.QUESTION, tools=[WEATHER])
+        calls = completion.choices[0].message.tool_calls
+        self.assertEqual([json.loads(c.function.arguments) for c in calls], self.PLACES)
+        self.assertEqual(completion.usage.sluice["calls"], 4)
+        request = say(self.QUESTION, model="auto/tooled", tools=[WEATHER])
+        with self.client.chat.completions.stream(**request) as stream:
+            done = [e for e in stream if e.type == "tool_calls.function.arguments.done"]
+            choice = stream.get_final_completion().choices[0]
+        self.assertEqual(choice.finish_reason, "tool_calls")
+        self.assertEqual([e.parsed_arguments for e in done], self.PLACES)
+        # And back with the results: nothing that candidates could be added to.
+        message = choice.message
+        messages = [{"role": "user", "content": self.QUESTION}, message] + [
+            {"role": "tool", "tool_call_id": call.id, "content": "It rains."}
+            for call in message.tool_calls
+        ]
+        second = self.made("auto/tooled", "last_message", messages=messages, tools=[WEATHER])
+        self.assertIn("It rains.", second.choices[0].message.content)
+
+    def test_prefill(self):
+        messages = [
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": "Well,"},
+        ]
+        self.made("graph/panel", "last_message", messages=messages)
+
+    def test_several_choices_and_log_probabilities(self):
+        completion = self.made("graph/panel", n=2, logprobs=True)
+        self.assertEqual([c.index for c in completion.choices], [0, 1])
+        for choice in completion.choices:
+            self.assertEqual("".join(t.token for t in choice.logprobs.content), self.canonical)
+        self.assertEqual(len(self.made("graph/vote", "choices", n=2).choices), 2)
+        self.made("graph/vote", "logprobs", logprobs=True)
+
+    def test_images(self):
+        content = [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": self.IMAGE}},
+        ]
+        for model, degraded in (("graph/panel", None), ("auto/plain", "capability")):
+            text = self.made(model, degraded, content).choices[0].message.content
+            self.assertIn(" %d bytes" % len(self.IMAGE), text)
+
+    def test_context(self):
+        self.made("graph/plain", "context", "word " * 8000)
+
+    def test_completions(self):
+        raw = self.client.completions.with_raw_response.create(model="graph/panel", prompt="Once")
+        self.assertEqual(raw.headers["x-sluice-degraded"], "completions")
+        self.assertEqual(raw.parse().choices[0].text.strip(), self.canonical)
+
+    def test_broken_stream(self):
+        chunks = []
+        with self.assertRaises(openai.APIError) as caught:
+            for chunk in self.made("graph/cut-python", stream=True):
+                chunks.append(chunk)
+        self.assertEqual(set(caught.exception.body), {"message", "type", "param", "code"})
+        self.assertEqual(text_of(chunks).strip(), self.words(40))
+
+    def test_leaving_cancels_every_call(self):
+        models = ["fast:first=30000,id=waiting-" + letter for letter in "ab"]
+        before = [stats(m)["cancelled"] for m in models]
+
+        async def leave():
+            async with AsyncOpenAI(**settings()) as client:
+                asked = asyncio.create_task(
+                    client.chat.completions.create(**say("Hello", model="graph/waiting"))
+                )
+                while not asked.done() and any(stats(m)["in_flight"] != 1 for m in models):
+                    await asyncio.sleep(0.003)
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+                return time.monotonic()
+
+        left = asyncio.run(leave())
+        eventually(
+            lambda: [stats(m)["cancelled"] for m in models] == [n + 1 for n in before],
+            "both calls are cancelled",
+        )
+        self.assertLess(stats(models[0])["last_cancel_us"] / 1e6 - left, CANCEL_SECONDS)
+
+
 class ErrorTest(ClientCase):
     def fails(self, kind, function, *arguments, **members):
         """The error, which is of exactly this class and has a request id where it came by HTTP."""
