@@ -134,17 +134,3 @@ bool answer_equal(const struct answer *a, const struct answer *b)
 {
     return a->kind != ANSWER_AUTO && b->kind != ANSWER_AUTO && slice_eq(a->text, b->text);
 }
-
-bool answer_kind_of_text(const char *name, enum answer_kind *out)
-{
-    static const char *const names[] = {
-        [ANSWER_AUTO] = "auto",     [ANSWER_BOXED] = "boxed", [ANSWER_CHOICE] = "choice",
-        [ANSWER_NUMBER] = "number", [ANSWER_JSON] = "json",   [ANSWER_PLAIN] = "plain"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *out = (enum answer_kind) i;
-            return true;
-        }
-    }
-    return false;
-}

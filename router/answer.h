@@ -52,9 +52,6 @@ struct answer answer_extract(struct slice text, enum answer_kind kind, struct ar
  * equals no other, not even another none. */
 bool answer_equal(const struct answer *a, const struct answer *b);
 
-/* auto, boxed, choice, number, json, plain. */
-bool answer_kind_of_text(const char *name, enum answer_kind *out);
-
 /* Majority of normalised answers. votes[i].kind ANSWER_AUTO abstains. The result is the index of
  * the first vote for the most frequent answer; ties go to the answer voted for first. -1: all
  * abstain. */

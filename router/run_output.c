@@ -4,6 +4,15 @@
 
 #include <stdlib.h>
 
+static void finish(struct run *r, const struct failure *failure)
+{
+    const struct sink_ops *sink = r->sink;
+    if (sink) {
+        run_cancel(r, END_UNWANTED); /* what still runs is for nothing now */
+        sink->end(r->sink_arg, failure);
+    }
+}
+
 static void fail(struct run *r, const char *message)
 {
     struct failure f = {.reason = END_INTERNAL,
@@ -11,16 +20,7 @@ static void fail(struct run *r, const char *message)
                         .message = message,
                         .type = "server_error",
                         .code = "internal"};
-    run_finish(r, &f);
-}
-
-void run_finish(struct run *r, const struct failure *failure)
-{
-    const struct sink_ops *sink = r->sink;
-    if (sink) {
-        run_cancel(r, END_UNWANTED); /* what still runs is for nothing now */
-        sink->end(r->sink_arg, failure);
-    }
+    finish(r, &f);
 }
 
 /* ---- usage ---- */
@@ -127,7 +127,7 @@ static void finish_stream(struct run *r)
         ok = give_event(r, &text, deliver_usage_event(&usage, wall_s(r), &text));
     }
     if (ok) {
-        run_finish(r, NULL);
+        finish(r, NULL);
     }
 }
 
@@ -145,7 +145,7 @@ static void finish_reply(struct run *r, const struct delivery *d)
     }
     reply_buffer_fini(&usage_text);
     if (give_reply(r, &text, rc)) {
-        run_finish(r, NULL);
+        finish(r, NULL);
     }
 }
 
@@ -184,7 +184,7 @@ void run_rescue(struct run *r)
         set = r->dag.answered;
     }
     if (set == 0) {
-        run_finish(r, r->failure.reason != END_NONE ? &r->failure : &nothing);
+        finish(r, r->failure.reason != END_NONE ? &r->failure : &nothing);
         return;
     }
     r->degraded = "rescue";
@@ -279,7 +279,7 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
             finish_reply(r, NULL);
         }
     } else if (r->has_content) {
-        run_finish(r, failure);
+        finish(r, failure);
     } else {
         r->failure = *failure;
         r->is_streaming = false;

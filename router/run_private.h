@@ -96,7 +96,6 @@ extern const struct upstream_events run_stream_events; /* of an output that stre
 void run_deliver(struct run *r, unsigned source);
 /* The output failed with nothing sent: delivers the best answer in hand, or ends with the failure. */
 void run_rescue(struct run *r);
-void run_finish(struct run *r, const struct failure *failure);
 
 /* ---- run_expect.c ---- */
 

@@ -22,6 +22,7 @@ CALLED = {"main", "LLVMFuzzerTestOneInput", "LLVMFuzzerInitialize"}
 # What only tests use, and why they must have it. The list may not name what the program uses.
 FOR_TESTS = {
     "config_load_text": "a configuration that is in no file",
+    "graph_file_text": "the other half of graph_file, by which a test knows that a file says all of a graph",
     "ident_check": "the other half of ident_make, by which a test knows that ids can be told from forged ones",
     "loop_virtual_env": "a clock that a test moves",
     "loop_advance": "a clock that a test moves",

@@ -401,19 +401,6 @@ static void test_auto(void **state)
     }
 }
 
-static void test_kind_names(void **state)
-{
-    static const char *const names[] = {"auto", "boxed", "choice", "number", "json", "plain"};
-    enum answer_kind kind;
-    (void) state;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        assert_true(answer_kind_of_text(names[i], &kind));
-        assert_int_equal(kind, i);
-    }
-    assert_false(answer_kind_of_text("Boxed", &kind));
-    assert_false(answer_kind_of_text("", &kind));
-}
-
 /* ---- long texts ---- */
 
 /* What this thread has worked: what else the machine does is not in it. */
@@ -641,10 +628,9 @@ int main(void)
         cmocka_unit_test(test_visible),    cmocka_unit_test(test_boxed),
         cmocka_unit_test(test_number),     cmocka_unit_test(test_choice),
         cmocka_unit_test(test_json),       cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_auto),       cmocka_unit_test(test_kind_names),
-        cmocka_unit_test(test_long_texts), cmocka_unit_test(test_long_boxes),
-        cmocka_unit_test(test_vote),       cmocka_unit_test(test_decided),
-        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_auto),       cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_long_boxes), cmocka_unit_test(test_vote),
+        cmocka_unit_test(test_decided),    cmocka_unit_test(test_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
