@@ -3,6 +3,7 @@
 #include "tests/sim/hash.h"
 #include "tests/sim/items_parts.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 uint64_t dice_below(struct dice *d, uint64_t n)
 {
+    assert(n > 0);
     return hash_u64(d->key, ++d->drawn) % n;
 }
 

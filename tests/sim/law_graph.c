@@ -38,7 +38,7 @@ static void prepare_node(struct law_graph *lg, const struct graph *g, unsigned i
 {
     struct law_node *node = &lg->nodes[i];
 
-    node->is_vote = g->nodes[i].fuse == FUSER_VOTE;
+    node->is_vote = g->nodes[i].model == NULL;
     node->is_select = g->nodes[i].fuse == FUSER_SELECT;
     node->predecessors = g->nodes[i].predecessors;
     node->successors = graph_successors(g, i);
@@ -90,8 +90,8 @@ void law_graph_free(struct law_graph *lg)
 
 /* What a node says. */
 struct said {
-    unsigned answer; /* 0: right */
     double weight;   /* as a wrong one */
+    unsigned answer; /* 0: right */
     unsigned round;
 };
 

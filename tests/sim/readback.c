@@ -157,5 +157,13 @@ void readback_read(struct readback *rb, struct slice instructions, struct slice 
             prompt = rest;
         }
     }
-    rb->seen.first = rb->seen.count > 0 && rb->right[0] ? 1 : 0;
+    if (rb->seen.count == 0) {
+        return;
+    }
+    rb->seen.first = rb->right[0] ? 1 : 0;
+    /* An assistant and a fuser of one model that read the same draw for themselves. Not so when they
+     * are told in the prompt: there the marks, which are random, would be part of the hash. */
+    if (told.p == instructions.p) {
+        rb->inputs += hash_bytes(2, told.p, told.n);
+    }
 }

@@ -17,7 +17,8 @@ struct readback {
     struct law_seen seen; /* all zero when there are no candidates that it was told about */
     bool right[READBACK_MAX];
     bool is_select;  /* asked for a number instead of an answer */
-    uint64_t inputs; /* hash of the candidates, whatever their order; 0: none */
+    uint64_t inputs; /* hash of the candidates, whatever their order, and of what to do with them;
+                        0: none */
 };
 
 /*

@@ -365,6 +365,51 @@ static void test_exact_chances_are_those_of_runs(void **state)
     compare(&law, LAW_FACTS, graphs[13]);
 }
 
+static double at_work(const struct law *law, const char *model, double temperature, uint64_t item,
+                      unsigned count, unsigned right)
+{
+    struct law_seen seen = {count, right, count - right, -1, 1};
+    struct law_reader r;
+
+    law_reader_init(&r, law, law_models_find(model), LAW_FACTS, temperature);
+    return law_chance(&r, law_ease(law, r.model, r.task, item), &seen);
+}
+
+/* Two assistants, one of them hot, and a reader that the client asks for a temperature of 1. */
+static void test_one_item_by_hand(void **state)
+{
+    struct law_setting setting = law_setting(LAW_FACTS);
+    struct graph_draft d = {.count = 3, .output = 2};
+    struct errbuf err;
+    struct law law;
+    struct graph *g;
+    struct law_graph *lg;
+
+    (void) state;
+    law_init(&law, 9);
+    setting.output = 1;
+    d.nodes[0] = graph_assistant(&defs[1]);
+    d.nodes[1] = graph_assistant(&defs[4]);
+    d.nodes[1].temperature = 1.2;
+    d.nodes[2] = graph_assistant(&defs[2]);
+    d.nodes[2].predecessors = 3;
+    g = graph_new(&d, &err);
+    assert_non_null(g);
+    lg = law_graph_new(&law, g, &setting, &err);
+    assert_int_equal(law_graph_make_exact(lg, &err), ERR_NONE);
+    for (uint64_t item = 0; item < 20; item++) {
+        double a = at_work(&law, "llama-3b", 0.2, item, 0, 0);
+        double b = at_work(&law, "qwen-7b", 1.2, item, 0, 0);
+        double p = a * b * at_work(&law, "llama-8b", 1, item, 2, 2) +
+                   (a * (1 - b) + (1 - a) * b) * at_work(&law, "llama-8b", 1, item, 2, 1) +
+                   (1 - a) * (1 - b) * at_work(&law, "llama-8b", 1, item, 2, 0);
+
+        assert_near(law_graph_chance(lg, item), p, 1e-12);
+    }
+    law_graph_free(lg);
+    graph_free(g);
+}
+
 static double width(const struct law *law, enum law_task task, char model, unsigned w)
 {
     char text[64] = "";
@@ -474,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_draws_repeat_and_cold_ones_agree),
         cmocka_unit_test(test_a_selector_picks_what_there_is),
         cmocka_unit_test(test_vote_table_is_that_of_enumeration),
+        cmocka_unit_test(test_one_item_by_hand),
         cmocka_unit_test(test_exact_chances_are_those_of_runs),
         cmocka_unit_test(test_width_has_an_optimum_for_weak_models_only),
         cmocka_unit_test(test_what_is_not_exact_still_runs),

@@ -115,6 +115,8 @@ static void test_inputs_do_not_depend_on_the_order(void **state)
                 read_order(f, PROMPT_FUSE, "021").inputs);
     assert_true(read_order(f, PROMPT_FUSE, "10").inputs != read_order(f, PROMPT_FUSE, "12").inputs);
     assert_true(read_order(f, PROMPT_FUSE, "10").inputs != read_order(f, PROMPT_FUSE, "1").inputs);
+    assert_true(read_order(f, PROMPT_FUSE, "10").inputs !=
+                read_order(f, PROMPT_IMPROVE, "10").inputs);
 }
 
 static void test_who_was_not_told_takes_no_notice(void **state)
