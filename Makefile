@@ -68,7 +68,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	session reply relay relay_limits exchange routes api_models server \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
-	classify classify_train sim_law sim_items sim_readback \
+	classify classify_train sim_law sim_items sim_classify sim_readback \
 	dag run
 
 FUZZERS := assemble http1 chunked sse chunk request span splice config ident gzip graph answer

@@ -1,6 +1,5 @@
 #include "tests/sim/items.h"
 
-#include "optimizer/classify_train.h"
 #include "router/answer.h"
 #include "tests/sim/speech.h"
 
@@ -127,7 +126,7 @@ static void test_items_are_made_again_from_their_text(void **state)
     }
 }
 
-/* Without its marker, which would give the task away; the caller's to free. */
+/* Without its marker, which differs anyway; the caller's to free. */
 static char *bare_text(enum law_task task, uint64_t number)
 {
     struct item it;
@@ -241,44 +240,6 @@ static void test_a_word_problem_is_solved(void **state)
     assert_true(seen > 5);
 }
 
-static unsigned count_classified(const struct classify_model *m, unsigned each)
-{
-    unsigned right = 0;
-
-    for (unsigned i = 0; i < LAW_TASKS * each; i++) {
-        char *text = bare_text((enum law_task)(i % LAW_TASKS), 8 * ITEMS_PER_SEED + i);
-        struct classify_features f;
-        float probability;
-
-        classify_extract(slice_of(text), SLICE_NONE, &f);
-        right += classify(m, &f, &probability) == (int) (i % LAW_TASKS) ? 1 : 0;
-        free(text);
-    }
-    return right;
-}
-
-static void test_a_classifier_learns_the_tasks(void **state)
-{
-    enum { EACH = 30, HELD_OUT = 60 };
-    struct classify_example examples[LAW_TASKS * EACH];
-    char *texts[LAW_TASKS * EACH];
-    struct classify_model *m;
-    struct errbuf err;
-
-    (void) state;
-    for (unsigned i = 0; i < LAW_TASKS * EACH; i++) {
-        texts[i] = bare_text((enum law_task)(i % LAW_TASKS), i);
-        examples[i] = (struct classify_example) {slice_of(texts[i]), SLICE_NONE, i % LAW_TASKS};
-    }
-    m = classify_train(examples, LAW_TASKS * EACH, LAW_TASKS, 0, 1, &err);
-    assert_non_null(m);
-    assert_true(count_classified(m, HELD_OUT) >= LAW_TASKS * HELD_OUT * 95 / 100);
-    classify_model_unref(m);
-    for (unsigned i = 0; i < LAW_TASKS * EACH; i++) {
-        free(texts[i]);
-    }
-}
-
 static void test_markers(void **state)
 {
     static const char good[] = "Who? [[sim:x:1]] [[sim:facts:12345]] [[sim:math:2]]";
@@ -335,7 +296,6 @@ int main(void)
         cmocka_unit_test(test_no_two_items_are_alike),
         cmocka_unit_test(test_puzzles_are_solved),
         cmocka_unit_test(test_a_word_problem_is_solved),
-        cmocka_unit_test(test_a_classifier_learns_the_tasks),
         cmocka_unit_test(test_markers),
         cmocka_unit_test(test_a_file_of_items),
     };
