@@ -63,7 +63,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	splice crypt record model catalog task graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
 	upstream_curl chunk job sse_parse request request_facts eligible \
-	cli_table classifier config config_faults config_tasks config_print config_value config_yaml listener conn tls \
+	cli_table classifier config config_faults config_tasks graph_facts config_print config_value config_yaml listener conn tls \
 	reply_head http_date pieces relay_used \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
 	session reply relay relay_limits exchange routes api_models server settings admin \

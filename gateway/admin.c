@@ -3,12 +3,14 @@
 #include "gateway/api.h"
 #include "gateway/app.h"
 #include "gateway/exchange.h"
+#include "gateway/graph_facts.h"
 #include "gateway/reply.h"
 #include "router/ledger.h"
 
 #include <event2/buffer.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 
 enum { UPSTREAMS_SHOWN = 256 };
@@ -79,21 +81,28 @@ static json_t *upstreams_json(struct ledger *ledger)
     return list;
 }
 
-static json_t *tasks_json(const struct snapshot *s)
+static json_t *arm_json(const struct snapshot *s, const struct task *task, const struct arm *arm,
+                        struct ledger *ledger)
+{
+    struct graph_facts facts;
+    graph_facts(s, arm->graph, &facts);
+    double latency_s = graph_facts_latency_s(s, task, arm->graph, ledger);
+    return json_pack("{s:s, s:s, s:f, s:i, s:i, s:o}", "graph", facts.id, "name", facts.name,
+                     "share", arm->probability, "nodes", (int) arm->graph->count, "calls",
+                     (int) facts.calls, "latency_s",
+                     isnan(latency_s) ? json_null() : json_real(latency_s));
+}
+
+static json_t *tasks_json(const struct snapshot *s, struct ledger *ledger)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < s->task_count; i++) {
+        const struct task *task = &s->tasks[i];
         json_t *arms = json_array();
-        for (size_t k = 0; k < s->tasks[i].arm_count; k++) {
-            const struct graph *g = s->tasks[i].arms[k].graph;
-            char id[GRAPH_ID_TEXT_BYTES];
-            graph_id_text(g->id, id);
-            json_array_append_new(arms, json_pack("{s:s, s:f, s:i}", "graph", id, "share",
-                                                  s->tasks[i].arms[k].probability, "nodes",
-                                                  (int) g->count));
+        for (size_t k = 0; k < task->arm_count; k++) {
+            json_array_append_new(arms, arm_json(s, task, &task->arms[k], ledger));
         }
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o}", "name", s->tasks[i].name, "arms", arms));
+        json_array_append_new(list, json_pack("{s:s, s:o}", "name", task->name, "arms", arms));
     }
     return list;
 }
@@ -104,7 +113,7 @@ static void show_status(struct exchange *x)
     const struct snapshot *s = x->settings->snapshot;
     json_t *status = json_pack("{s:s, s:b, s:I, s:o, s:o}", "version", SLUICE_VERSION, "draining",
                                app_is_draining(app) ? 1 : 0, "snapshot", (json_int_t) s->number,
-                               "tasks", tasks_json(s), "upstreams",
+                               "tasks", tasks_json(s, app_ledger(app)), "upstreams",
                                upstreams_json(app_ledger(app)));
     char *text = json_dumps(status, JSON_COMPACT);
     reply_whole(x, 200, "application/json", slice_of(text));

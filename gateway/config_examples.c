@@ -113,7 +113,7 @@ static enum err keep_texts(struct config_examples *e, const struct request *r, s
 
 static enum err add_line(struct config_examples *e, struct slice line, struct errbuf *err)
 {
-    struct span_value input;
+    struct span_value input = {.type = SPAN_ABSENT};
     struct request request = {.endpoint = ENDPOINT_CHAT};
     struct arena room;
     const char *param;

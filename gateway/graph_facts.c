@@ -1,5 +1,9 @@
 #include "gateway/graph_facts.h"
 
+#include "router/ledger_stats.h"
+
+#include <math.h>
+
 static const char *name_of(const struct snapshot *s, const struct graph *g)
 {
     const struct catalog *c = s->catalog;
@@ -41,4 +45,38 @@ void graph_facts(const struct snapshot *s, const struct graph *g, struct graph_f
     if (!knows_context) {
         out->context = 0;
     }
+}
+
+/* Of the output's answers, else of the predecessor's that a vote delivers; what is assumed where none is
+ * known. */
+static double answer_tokens(const struct snapshot *s, const struct task *task,
+                            const struct graph *g, struct ledger *ledger)
+{
+    struct ledger_token_means means = {.count = 0};
+    for (unsigned i = g->count; i > 0 && means.count == 0; i--) {
+        const struct model_def *m = g->nodes[i - 1].model;
+        if (m) {
+            ledger_token_means(ledger, snapshot_tokens(s, task, m), graph_in_degree(g, i - 1),
+                               &means);
+        }
+    }
+    return means.count > 0 ? means.answer : task_tokens().answer;
+}
+
+double graph_facts_latency_s(const struct snapshot *s, const struct task *task,
+                             const struct graph *g, struct ledger *ledger)
+{
+    struct cost_latency times[GRAPH_NODES_MAX] = {{0}};
+    for (unsigned i = 0; i < g->count; i++) {
+        struct ledger_latency measured;
+        if (!g->nodes[i].model) {
+            continue;
+        }
+        ledger_latency(ledger, g->nodes[i].model->ledger, &measured);
+        if (measured.count == 0) {
+            return (double) NAN;
+        }
+        times[i] = (struct cost_latency) {measured.first_s, measured.per_token_s};
+    }
+    return cost_critical_path_s(g, times, answer_tokens(s, task, g, ledger));
 }

@@ -1,4 +1,4 @@
-/* What can be said of a graph before it has run: for `sluice check`. */
+/* What can be said of a graph without running it, for people: `sluice check` and the admin's status. */
 #ifndef GATEWAY_GRAPH_FACTS_H
 #define GATEWAY_GRAPH_FACTS_H
 
@@ -14,8 +14,12 @@ struct graph_facts {
     unsigned capabilities; /* that all its models have, and what one of them lacks (no_system) */
 };
 
-/* `g` is one of the snapshot's. Costs are those of task_tokens(). Latency is not among the facts: it is not
- * known before the first calls. */
+/* `g` is one of the snapshot's. Costs are those of task_tokens(). */
 void graph_facts(const struct snapshot *s, const struct graph *g, struct graph_facts *out);
+
+/* Seconds until the answer of a task's graph is whole, by what the ledger has measured of its models and by
+ * the tokens of its answers: its critical path. NAN before each model was called. */
+double graph_facts_latency_s(const struct snapshot *s, const struct task *task,
+                             const struct graph *g, struct ledger *ledger);
 
 #endif

@@ -120,12 +120,13 @@ static enum route_answer take_task(const struct task *task, const char *name, en
 static enum route_answer task_of_header(const struct snapshot *s, struct slice header,
                                         struct route *out, struct errbuf *err)
 {
-    out->task = &s->tasks[0];
-    out->task_by = TASK_BY_DEFAULT;
-    if (header.n > 0) {
-        out->task = snapshot_task_of_header(s, header);
-        out->task_by = TASK_BY_HEADER;
+    if (header.n == 0) {
+        out->task = &s->tasks[0];
+        out->task_by = TASK_BY_DEFAULT;
+        return ROUTE_OK;
     }
+    out->task = snapshot_task_of_header(s, header);
+    out->task_by = TASK_BY_HEADER;
     return out->task != NULL ? ROUTE_OK : unknown_header(s, header, err);
 }
 
