@@ -225,7 +225,8 @@ static void faults_of_api_keys(void **state)
          "t.yaml:7:26: keys[1].token_env: keys[0] is the same key\n"},
         {GOOD "keys:\n  - {name: k, sha256: " ONES ", allow: [m, n, auto/x]}\n",
          "t.yaml:6:100: keys[0].allow[1]: no model, alias, task or graph has the name \"n\"\n"
-         "t.yaml:6:103: keys[0].allow[2]: no model, alias, task or graph has the name \"auto/x\"\n"},
+         "t.yaml:6:103: keys[0].allow[2]: no model, alias, task or graph has the name "
+         "\"auto/x\"\n"},
         {GOOD "keys:\n  - {name: k, sha256: " ONES ", allow: []}\n",
          "t.yaml:6:96: keys[0].allow: expected 1 to 1024 items, found 0\n"},
         {GOOD "keys:\n  - {name: k, sha256: " ONES ", allow: [a b]}\n",

@@ -159,7 +159,7 @@ static void values(void **state)
               "    match: {header: sums, any: [\"\\\\Boxed\", Solve For], rules: [code, images],\n"
               "            examples: @/good.jsonl}\n"
               "    graph: graph/panel\n"
-              "    budget: {flops: 18, usd: 0.01}\n"
+              "    budget: {flops: 18, usd: 0.125}\n"
               "    data: [far, u]\n"
               "    deadline: 120s\n"
               "    tools: graph\n"
@@ -186,7 +186,7 @@ static void values(void **state)
     assert_int_equal(math->arm_count, 1);
     assert_ptr_equal(math->arms[0].graph, k->graphs[0].graph);
     assert_true(math->arms[0].probability == 1.0);
-    assert_true(math->budget.units == 18.0 && math->budget.usd == 0.01);
+    assert_true(math->budget.units == 18.0 && math->budget.usd == 0.125);
     assert_true(isnan(math->budget.seconds));
     assert_ptr_equal(math->data[0], &k->upstreams[1]);
     assert_ptr_equal(math->data[1], &k->upstreams[0]);
