@@ -38,12 +38,13 @@ static const char after_text[] = "}]}";
 static const char before_messages[] = "{\"model\":\"m\",\"messages\":";
 static const char after_messages[] = "}";
 
+/* `inside` is a JSON value and thus not empty. */
 static struct reqbody *wrap(const char *before, struct slice inside, const char *after)
 {
     size_t begin = strlen(before);
     size_t end = strlen(after);
     struct reqbody *body = reqbody_new(begin + inside.n + end);
-    if (body) {
+    if (body && inside.n > 0) {
         memcpy(body->bytes, before, begin);
         memcpy(body->bytes + begin, inside.p, inside.n);
         memcpy(body->bytes + begin + inside.n, after, end);
