@@ -24,7 +24,7 @@ struct config_timeouts {
     uint64_t body_us;       /* between bytes of a request's body */
     uint64_t keep_alive_us; /* between requests */
     uint64_t send_us;       /* a client that accepts no byte for so long is gone */
-    uint64_t request_us;    /* the whole of a request: the deadline of the task `default` */
+    uint64_t request_us;    /* the whole of a request, of tasks without a deadline */
 };
 
 struct config {

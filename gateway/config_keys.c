@@ -151,7 +151,7 @@ static const struct config_key table[] = {
      .value = "60s", RANGE(MS, HOUR),
      .help = "A client that takes no byte of its answer for so long is gone."},
     {.path = "timeouts.request", .type = KEY_DURATION, IN_CONFIG(timeouts.request_us, uint64_t),
-     .value = "600s", RANGE(MS, 24 * HOUR), .help = "A whole request, retries and all."},
+     .value = "600s", RANGE(MS, 24 * HOUR), .help = "A whole request, retries and all, of tasks without a deadline."},
 
     {.path = "heartbeat", .type = KEY_GROUP, .can_be_off = true,
      .help = "Comments that keep a silent stream alive; `heartbeat: off` sends none."},
@@ -227,8 +227,8 @@ static const struct config_key table[] = {
 
     {.path = "models", .type = KEY_LIST, IN_DRAFT(models, struct draft_list), RANGE(1, 1024),
      ITEMS(BASE_MODEL, struct draft_model), .is_required = true,
-     .help = "The models of the upstreams. `auto` is served by the one with the most params, then the "
-             "cheaper, then the first."},
+     .help = "The models of the upstreams. A task without a graph is served by the one with the most "
+             "params, then the cheaper, then the first, within its budget and data."},
     {.path = "models[].name", .type = KEY_MODEL_NAME, IN_MODEL(def.name, TEXT), .is_required = true,
      .example = "llama-3.2-1b", .help = "What clients ask for."},
     {.path = "models[].upstream", .type = KEY_NAME, IN_MODEL(upstream, TEXT), .is_required = true,
@@ -239,7 +239,7 @@ static const struct config_key table[] = {
      .otherwise = "unknown", .example = "llama",
      .help = "Models of one family err alike. A fact that check prints; this version decides nothing by it."},
     {.path = "models[].params", .type = KEY_NUMBER, IN_MODEL(def.params, double), .value = "0",
-     RANGE(0, 1e15), .example = "1e9", .help = "Number of parameters; 0: unknown. The largest model is what `auto` means."},
+     RANGE(0, 1e15), .example = "1e9", .help = "Number of parameters; 0: unknown. The largest model is a task's champion where no graph is written."},
     {.path = "models[].layers", .type = KEY_COUNT, IN_MODEL(def.layers, unsigned), .value = "0",
      RANGE(0, 1e5), .example = "16", .help = "Number of layers; 0: unknown, as is what the model costs in flops."},
     {.path = "models[].hidden", .type = KEY_COUNT, IN_MODEL(def.hidden, unsigned), .value = "0",
@@ -255,12 +255,13 @@ static const struct config_key table[] = {
      .help = "Of completions."},
     {.path = "models[].context", .type = KEY_COUNT64, IN_MODEL(def.context, uint64_t),
      .value = "0", RANGE(0, 1e9), .example = "131072",
-     .help = "Tokens of prompt and completion together; 0: unknown. Printed only, as yet: the upstream "
-             "judges what is too long."},
+     .help = "Tokens of prompt and completion together; 0: unknown. A request that is too long for a "
+             "model of its graph runs as one call; what is too long for that, the upstream judges."},
     {.path = "models[].capabilities", .type = KEY_FLAGS, IN_MODEL(def.capabilities, unsigned),
      .words = capability_words, .otherwise = "plain chat", .example = "[tools]",
-     .help = "What it can besides plain chat. embeddings alone: is never what `auto` means. "
-             "max_completion_tokens: wants this spelling of max_tokens. The others are printed only, as yet."},
+     .help = "What it can besides plain chat. A request that needs what a model of its graph lacks runs as "
+             "one call. embeddings alone: answers no chat. no_system: refuses system messages. "
+             "max_completion_tokens: wants this spelling of max_tokens."},
     {.path = "models[].fallback", .type = KEY_CLIENT_NAME, IN_MODEL(fallback, TEXT),
      .otherwise = "none", .example = "llama-3.2-3b",
      .help = "The model that answers when this one fails before any content."},
