@@ -313,6 +313,35 @@ static void test_names_and_headers_go_first(void **state)
     snapshot_unref(s);
 }
 
+/* A request that cannot be read without a crash: most requests name what they want, and are not looked
+ * into. */
+static void test_requests_are_read_only_for_auto(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *header;
+    } asks[] = {{"auto/math", NULL}, {"auto", "prose"}, {"large", NULL}, {"graph/panel", "maths"}};
+    const struct request *unreadable = (const struct request *) (uintptr_t) 8;
+    struct snapshot *with_rules = make_tasks();
+    struct snapshot *without = make();
+    struct errbuf err;
+    struct route route;
+    size_t i;
+
+    (void) state;
+    for (i = 0; i < ARRAY_LEN(asks); i++) {
+        const struct route_ask a = {slice_of(asks[i].name), slice_of(asks[i].header), unreadable};
+
+        assert_int_equal(route_find(with_rules, &a, &route, &err), ROUTE_OK);
+    }
+    assert_int_equal(route_find(without,
+                                &(struct route_ask) {SLICE_LIT("auto"), SLICE_NONE, unreadable},
+                                &route, &err),
+                     ROUTE_OK);
+    snapshot_unref(with_rules);
+    snapshot_unref(without);
+}
+
 static void test_unknown_headers(void **state)
 {
     static const char *const names[] = {"auto", "large", "graph/panel"};
@@ -550,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_rules_and_texts),
         cmocka_unit_test(test_long_messages),
         cmocka_unit_test(test_names_and_headers_go_first),
+        cmocka_unit_test(test_requests_are_read_only_for_auto),
         cmocka_unit_test(test_unknown_headers),
         cmocka_unit_test(test_graphs),
         cmocka_unit_test(test_written_data_binds_names),
