@@ -197,6 +197,8 @@ static void fill(struct record *r)
     (void) snprintf(r->call.upstream_id, sizeof(r->call.upstream_id), "up-1");
     (void) snprintf(r->call.detail, sizeof(r->call.detail), "no route");
     r->endpoint = ENDPOINT_CHAT;
+    r->task_by = TASK_BY_CLASSIFIER;
+    r->task_p = 0.8126f;
     r->status = 200;
     r->stream = true;
     r->reason = END_COMPLETE;
@@ -234,7 +236,8 @@ static void test_access_line(void **state)
     assert_string_equal(
         l.text,
         "time=2026-11-24T20:03:30.000042Z level=info event=test id=chatcmpl-abc "
-        "key=\"app 1\" endpoint=chat model=auto task=default graph=0000000000abcdef status=200 "
+        "key=\"app 1\" endpoint=chat model=auto task=default task_by=classifier task_p=0.813 "
+        "graph=0000000000abcdef status=200 "
         "stream=true reason=complete degraded=tools upstream=local upstream_model=llama "
         "upstream_status=200 upstream_id=up-1 upstream_detail=\"no route\" attempts=3 fallbacks=1 "
         "calls=3 prompt_tokens=10 completion_tokens=60 usd=0.001250000 body_ms=0.100 "

@@ -48,6 +48,20 @@ static void test_every_endpoint_has_its_own_text(void **state)
     assert_string_equal(endpoint_text(ENDPOINT_COUNT), "?");
 }
 
+static void test_everything_that_makes_a_task_has_its_own_text(void **state)
+{
+    (void) state;
+    for (unsigned i = 0; i < TASK_BY_COUNT; i++) {
+        const char *text = task_by_text((enum task_by) i);
+        expect_label(text);
+        for (unsigned k = 0; k < i; k++) {
+            assert_string_not_equal(text, task_by_text((enum task_by) k));
+        }
+    }
+    assert_string_equal(task_by_text(TASK_BY_HEADER), "header");
+    assert_string_equal(task_by_text(TASK_BY_COUNT), "?");
+}
+
 /* A record that has only been zeroed claims nothing. */
 static void test_zero_means_nothing_happened(void **state)
 {
@@ -55,6 +69,7 @@ static void test_zero_means_nothing_happened(void **state)
     (void) state;
     assert_int_equal(r.reason, END_NONE);
     assert_int_equal(r.endpoint, ENDPOINT_OTHER);
+    assert_int_equal(r.task_by, TASK_BY_NONE);
     assert_false(r.usage.known);
 }
 
@@ -63,6 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_reason_has_its_own_text),
         cmocka_unit_test(test_every_endpoint_has_its_own_text),
+        cmocka_unit_test(test_everything_that_makes_a_task_has_its_own_text),
         cmocka_unit_test(test_zero_means_nothing_happened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
