@@ -1,6 +1,7 @@
 #include "router/run_private.h"
 
 #include "cache/splice.h"
+#include "router/request_facts.h"
 
 #include <stdlib.h>
 
@@ -172,6 +173,20 @@ void run_deliver(struct run *r, unsigned source)
     finish_stream(r);
 }
 
+/* Those that feed the output, else any; yet a client that asked for a form gets none that was not asked for
+ * it. */
+static uint32_t rescuers(const struct run *r)
+{
+    uint32_t set = dag_candidates(&r->dag, r->spec.graph->output);
+    struct request_facts facts;
+    if (set != 0) {
+        return set;
+    }
+    request_facts(r->spec.request, &facts);
+    return r->dag.answered &
+           (facts.has_json_schema ? graph_deliverable(r->spec.graph) : UINT32_MAX);
+}
+
 void run_rescue(struct run *r)
 {
     static const struct failure nothing = {.reason = END_MALFORMED,
@@ -179,10 +194,7 @@ void run_rescue(struct run *r)
                                            .message = "no model of the graph gave an answer",
                                            .type = "server_error",
                                            .code = "no_answer"};
-    uint32_t set = dag_candidates(&r->dag, r->spec.graph->output);
-    if (set == 0) {
-        set = r->dag.answered;
-    }
+    uint32_t set = rescuers(r);
     if (set == 0) {
         finish(r, r->failure.reason != END_NONE ? &r->failure : &nothing);
         return;

@@ -261,6 +261,40 @@ static void an_output_that_fails_before_content_is_rescued(void **state)
     world_free(w);
 }
 
+/* A chain of three of which only the first answers. */
+static struct world *world_of_a_first_answer(const char *request)
+{
+    struct world *w = world_make("aaa", (uint32_t[]) {0, 1, 2}, false);
+    for (unsigned i = 0; i < 3; i++) {
+        w->snapshot->catalog->models[i].capabilities = CAPABILITY_JSON_SCHEMA;
+    }
+    asks(w, request);
+    answers(w, "m0", "first");
+    breaks(w, "m1");
+    breaks(w, "m2");
+    return w;
+}
+
+static void any_answer_rescues_where_none_feeds_the_output(void **state)
+{
+    struct world *w = world_of_a_first_answer(STREAM);
+    (void) state;
+    assert_string_equal(w->log, "chunk content content end:complete");
+    assert_string_equal(w->text, "first");
+    world_free(w);
+}
+
+static void no_answer_rescues_that_was_not_asked_for_the_form(void **state)
+{
+    struct world *w = world_of_a_first_answer(
+        "{\"model\":\"auto\",\"response_format\":{\"type\":\"json_object\"}," ASK "}");
+    (void) state;
+    assert_null(strstr(call_of(w, "m0")->body, "response_format"));
+    assert_non_null(strstr(call_of(w, "m1")->body, "response_format"));
+    assert_string_equal(w->log, "end:upstream_cut");
+    world_free(w);
+}
+
 static void after_content_the_client_sees_the_failure(void **state)
 {
     struct world *w = world_make("aaf", (uint32_t[]) {0, 0, 3}, false);
@@ -486,6 +520,8 @@ int main(void)
         cmocka_unit_test(empty_answers_are_a_failure),
         cmocka_unit_test(refusals_tool_calls_and_thoughts_are_no_answers),
         cmocka_unit_test(an_output_that_fails_before_content_is_rescued),
+        cmocka_unit_test(any_answer_rescues_where_none_feeds_the_output),
+        cmocka_unit_test(no_answer_rescues_that_was_not_asked_for_the_form),
         cmocka_unit_test(after_content_the_client_sees_the_failure),
         cmocka_unit_test(a_json_client_is_rescued_from_half_an_answer_too),
         cmocka_unit_test(a_straggler_is_not_waited_for),
