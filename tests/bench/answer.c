@@ -115,8 +115,8 @@ static void on_status(struct answer *a, struct line line)
 {
     if (line.len < 12 || !starts(line, "HTTP/1.1 ")) {
         bad(a, "not HTTP/1.1");
-    } else if (number(line.text + 9, 10) != 200) {
-        bad(a, "a status other than 200");
+    } else if (number(line.text + 9, 10) != (a->wants_status ? a->wants_status : 200)) {
+        bad(a, "another status than wanted");
     } else {
         a->state = ANSWER_FIELDS;
     }

@@ -1,4 +1,4 @@
-/* Reads HTTP/1.1 responses as they come, and checks that each is whole: a status of 200; a document
+/* Reads HTTP/1.1 responses as they come, and checks that each is whole: a status of 200, or as wanted; a document
  * with a Content-Length that ends in a brace; a stream whose last event is [DONE] and whose chunks
  * end. Counts events. Understands what the benchmark's servers send, and calls anything else bad. */
 #ifndef TESTS_BENCH_ANSWER_H
@@ -28,16 +28,17 @@ struct answer_part {
     char text[ANSWER_LINE_MAX];
 };
 
-/* In place; all zero begins an answer. */
+/* In place; all zero but `wants_status` begins an answer. */
 struct answer {
     enum answer_state state;
     bool is_stream, is_chunked, closes;
-    bool has_content; /* an event that tells when it was sent, or any byte of a document */
-    bool is_done;     /* [DONE] has come */
-    uint64_t left;    /* bytes of the body or chunk to come */
-    char last;        /* byte of the body */
-    unsigned events;  /* [DONE] is none */
-    const char *why;  /* ANSWER_BAD: what is wrong */
+    bool has_content;      /* an event that tells when it was sent, or any byte of a document */
+    bool is_done;          /* [DONE] has come */
+    uint64_t left;         /* bytes of the body or chunk to come */
+    char last;             /* byte of the body */
+    unsigned events;       /* [DONE] is none */
+    const char *why;       /* ANSWER_BAD: what is wrong */
+    unsigned wants_status; /* 0: 200 */
     /* Chunks may cut events, so the framing's lines and the stream's are gathered apart. */
     struct answer_part framing, stream;
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what Sluice costs beside nginx and haproxy; README.md says how to read it.
 
-    bench.py [--quick] [--reps N] [--only json,burst,paced,memory,start,profile] [--out FILE]
+    bench.py [--quick] [--reps N] [--only json,burst,paced,graph,memory,start,profile] [--out FILE]
 
 All targets run at the same time and are asked in turn, so that what the machine does meanwhile hits
 all of them. Ratios are of neighbours in the same turn. Exit status: 0 measured, 1 could not, or an
@@ -19,13 +19,14 @@ import tempfile
 import time
 
 import callgrind
+import graph
 import memory
 import report
-from points import Load, Point
+from points import ASKED, Load, Point
 from process import OTHER_CPU, PROXY_CPU, ROOT, Failed, steal_and_total
 from targets import PROXIES, Certificate, Haproxy, Nginx, Sluice, Upstream, missing, versions
 
-PARTS = ("json", "burst", "paced", "memory", "start", "profile")
+PARTS = ("json", "burst", "paced", "graph", "memory", "start", "profile")
 
 
 class Plan:
@@ -41,6 +42,8 @@ class Plan:
         self.streams = 200 if quick else 1000
         self.starts = 5 if quick else 21
 
+        self.graph = (0.4, 8) if quick else (2.0, 20)  # seconds of a kind, requests one by one
+
     def points(self):
         return [
             Point(kind, n) for kind in ("json", "burst", "paced") if kind in self.only
@@ -49,8 +52,10 @@ class Plan:
 
     def profiled(self):
         """(point, answers): enough that opening the connections does not count."""
-        return [(Point("json", 64), 1000 if self.quick else 5000),
-                (Point("burst", 64), 64 if self.quick else 256), (Point("paced", 64), 64)]
+        points = [(Point("json", 64), 1000 if self.quick else 5000),
+                  (Point("burst", 64), 64 if self.quick else 256)]
+        return points if self.quick else points + [
+            (Point("paced", 64), 64), (Point("single", 64), 2000), (Point("graph", 64), 500)]
 
 
 class Bench:
@@ -105,6 +110,14 @@ class Bench:
             self.stop_targets()
         return results
 
+    def measure_graph(self):
+        seconds, requests = self.plan.graph
+        found = graph.measure(
+            self.load, self.directory, self.upstream, (1, 64), seconds, requests,
+            max(self.plan.reps, 5))
+        report.print_graph(found)
+        return found
+
     def measure_memory(self):
         found = {}
         for proxy in (Nginx, Haproxy, Sluice):
@@ -125,14 +138,15 @@ class Bench:
         return found
 
     def profile(self):
-        points = self.plan.profiled()[: 2 if self.plan.quick else 3]
+        points = self.plan.profiled()
         instructions = callgrind.instructions(
             self.load, self.directory, self.upstream, points)
         calls = {}
         for proxy in (Nginx, Sluice):
             target = proxy(self.directory, self.upstream.port)
             try:
-                calls[target.name] = callgrind.syscalls(self.load, target, points, self.directory)
+                calls[target.name] = callgrind.syscalls(
+                    self.load, target, [p for p in points if p[0].kind not in ASKED], self.directory)
             finally:
                 target.stop()
         report.print_profile(instructions, calls)
@@ -181,7 +195,8 @@ def run(plan, directory):
     steal, total = steal_and_total()
     bench = Bench(plan, directory)
     try:
-        for part, work in (("points", bench.measure_points), ("memory", bench.measure_memory),
+        for part, work in (("points", bench.measure_points), ("graph", bench.measure_graph),
+                           ("memory", bench.measure_memory),
                            ("start", bench.measure_starts), ("profile", bench.profile)):
             if part in plan.only or part == "points" and plan.points():
                 results[part] = work()

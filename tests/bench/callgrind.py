@@ -103,6 +103,7 @@ class Callgrind(Sluice):
     """Sluice under valgrind, counting from when it is told to."""
 
     name = "sluice-callgrind"
+    has_graphs = True
 
     def configure(self, upstream_port, tls):
         command = super().configure(upstream_port, tls)
@@ -133,7 +134,7 @@ class Callgrind(Sluice):
         self.control("--zero")
         if raw["errors"]:
             raise Failed("under callgrind: %s" % raw["why"])
-        return Profile(path), raw["events"] if point.is_stream else raw["answers"]
+        return Profile(path), point.count(raw)
 
 
 def summary(profile, units):
@@ -171,7 +172,7 @@ def instructions(load, directory, upstream, points):
         found = {}
         for point, requests in points:
             profile, units = target.profile(load, point, requests)
-            found[str(point)] = summary(profile, units)
+            found[str(point)] = dict(summary(profile, units), unit=point.unit)
         return found
     finally:
         target.stop()
@@ -209,7 +210,7 @@ def syscalls(load, target, points, directory):
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.wait(10)
-        units = raw["events"] if point.is_stream else raw["answers"]
+        units = point.count(raw)
         counts = sorted(count_syscalls(path).items(), key=lambda x: -x[1])
         found[str(point)] = {name: calls / units for name, calls in counts if calls / units >= 0.001}
     return found

@@ -12,6 +12,7 @@ static const char usage[] =
     "  --seconds SECONDS  of measuring (1)\n"
     "  --requests N       instead: no warm-up, end after N answers\n"
     "  --stream           answers are event streams, else documents\n"
+    "  --status NUMBER    answers have this status (200)\n"
     "  --watch PID        report the CPU time of this process; up to 8 times\n"
     "\n"
     "Exit status: 0 measured (look at \"errors\"), 1 it could not, 2 wrong use.\n";
@@ -71,9 +72,10 @@ static char *make_request(const char *path, const char *body_file, size_t *len)
 static void print_times(const char *name, const struct stats *s)
 {
     printf("\"%s\": {\"count\": %" PRIu64
-           ", \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}, ",
-           name, s->count, (double) stats_quantile_ns(s, 0.5) / 1e3,
-           (double) stats_quantile_ns(s, 0.99) / 1e3, (double) s->max_ns / 1e3);
+           ", \"mean_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}, ",
+           name, s->count, (double) stats_mean_ns(s) / 1e3,
+           (double) stats_quantile_ns(s, 0.5) / 1e3, (double) stats_quantile_ns(s, 0.99) / 1e3,
+           (double) s->max_ns / 1e3);
 }
 
 static void print(const struct load_options *o, const struct load_result *r)
@@ -108,13 +110,19 @@ static void watch(struct load_options *o, const char *text)
 
 static void parse(int argc, char **argv, struct load_options *o)
 {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},     {"body", required_argument, NULL, 'b'},
-        {"path", required_argument, NULL, 'u'},     {"connections", required_argument, NULL, 'c'},
-        {"warmup", required_argument, NULL, 'w'},   {"seconds", required_argument, NULL, 's'},
-        {"requests", required_argument, NULL, 'n'}, {"ramp", required_argument, NULL, 'r'},
-        {"stream", no_argument, NULL, 'e'},         {"watch", required_argument, NULL, 'x'},
-        {"help", no_argument, NULL, 'h'},           {0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"body", required_argument, NULL, 'b'},
+                                            {"path", required_argument, NULL, 'u'},
+                                            {"connections", required_argument, NULL, 'c'},
+                                            {"warmup", required_argument, NULL, 'w'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"requests", required_argument, NULL, 'n'},
+                                            {"ramp", required_argument, NULL, 'r'},
+                                            {"stream", no_argument, NULL, 'e'},
+                                            {"status", required_argument, NULL, 't'},
+                                            {"watch", required_argument, NULL, 'x'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     const char *path = "/v1/chat/completions";
     const char *body = NULL;
     int option;
@@ -146,6 +154,9 @@ static void parse(int argc, char **argv, struct load_options *o)
             break;
         case 'e':
             o->is_stream = true;
+            break;
+        case 't':
+            o->status = (unsigned) number(optarg, 999);
             break;
         case 'x':
             watch(o, optarg);

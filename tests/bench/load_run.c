@@ -139,6 +139,7 @@ static bool push(struct run *run, struct asker *a)
 static bool ask(struct run *run, struct asker *a)
 {
     memset(&a->answer, 0, offsetof(struct answer, framing));
+    a->answer.wants_status = run->o->status;
     a->answer.framing.len = a->answer.stream.len = 0;
     a->has_first = false;
     a->sent = 0;

@@ -14,7 +14,8 @@ struct load_options {
     uint16_t port; /* of 127.0.0.1 */
     unsigned connections;
     bool is_stream;
-    char *request; /* head and body */
+    unsigned status; /* that answers have; 0: 200 */
+    char *request;   /* head and body */
     size_t request_len;
     uint64_t ramp_ns;              /* over which the connections begin, one after the other */
     uint64_t warmup_ns, window_ns; /* the former includes the ramp */

@@ -10,6 +10,17 @@ from targets import program
 REQUEST_BYTES = 1010
 STREAM_SECONDS = 2.0  # a paced stream: 200 events, 10 ms apart
 
+# What kinds ask for that are about graphs (graph.py): model, whether a stream. Others ask for a stream of
+# bench-KIND, but for "json".
+ASKED = {
+    "single": ("panel-0", True),
+    "graph": ("graph/panel", True),
+    "graph-json": ("graph/panel", False),
+    "refused": ("bench-none", True),
+    "steps": ("graph/steps", True),
+    "steps-json": ("graph/steps", False),
+}
+
 
 class Point:
     """A kind of question on a number of connections. `unit` is what is counted: a request, or an
@@ -17,11 +28,14 @@ class Point:
 
     def __init__(self, kind, connections):
         self.kind, self.connections = kind, connections
-        self.is_stream = kind != "json"
-        self.unit = "event" if self.is_stream else "request"
+        self.is_stream = asked(kind)[1]
+        self.unit = "event" if self.is_stream and kind not in ASKED else "request"
 
     def __str__(self):
         return "%s-%d" % (self.kind, self.connections)
+
+    def count(self, raw):
+        return raw["events"] if self.unit == "event" else raw["answers"]
 
     def options(self):
         options = ["--connections", str(self.connections)]
@@ -37,10 +51,15 @@ class Point:
         return self.options() + ["--requests", str(count)]
 
 
+def asked(kind):
+    return ASKED.get(kind) or ("bench-" + kind, kind != "json")
+
+
 def request(kind, size=REQUEST_BYTES):
     """A chat request of so many bytes."""
+    model, is_stream = asked(kind)
     document = {
-        "model": "bench-" + kind,
+        "model": model,
         "messages": [
             {"role": "system", "content": "You are a terse assistant."},
             {"role": "user", "content": ""},
@@ -48,7 +67,7 @@ def request(kind, size=REQUEST_BYTES):
         "temperature": 0.7,
         "max_tokens": 256,
     }
-    if kind != "json":
+    if is_stream:
         document["stream"] = True
 
     def text():
@@ -86,7 +105,7 @@ class Load:
         """Numbers of one repetition, in requests or events, seconds and microseconds."""
         pids = (target.pid, upstream_pid)
         raw = self.run(target.port, point.kind, point.for_seconds(seconds), pids)
-        count = raw["events"] if point.is_stream else raw["answers"]
+        count = point.count(raw)
         proxy, other = raw["cpu"]
         window_us = raw["seconds"] * 1e6
         ticks = proxy["user_us"] + proxy["system_us"]

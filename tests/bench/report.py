@@ -66,6 +66,33 @@ def print_point(result):
     table(head, rows)
 
 
+GRAPH_KINDS = {
+    "single": "one call, streamed", "graph": "graph, streamed", "graph-json": "graph, JSON",
+    "refused": "no call, refused",
+}
+
+
+def print_graph(found):
+    """`found`: graph.measure()"""
+    for at in found["cpu"]:
+        print("Graph of 3 assistants and an llm fuser, %d connection%s, medians of %d" % (
+            at["connections"], "" if at["connections"] == 1 else "s", found["repetitions"]))
+        rows = []
+        for kind, k in at["kinds"].items():
+            over = at["beyond"].get(kind)
+            rows.append([GRAPH_KINDS[kind], with_range(k["cpu_us"], 1), median(k["calls"], 2),
+                         median(k["latency_p50_us"], 0)]
+                        + ([with_range(over["requests"], 0), with_range(over["calls"], 0)]
+                           if over else ["", ""]))
+        table(["", "CPU us/request", "calls", "p50 us", "us beyond 4 requests", "us beyond 4 calls"],
+              rows)
+    print("Latency of such a graph, in ms; the critical path is as the upstream served it")
+    rows = [[name] + [with_range(found["latency"][kind][key], 2, 1e-3)
+                      for key in ("client_us", "path_us", "added_us")]
+            for kind, name in (("steps", "streamed"), ("steps-json", "JSON"))]
+    table(["", "client", "critical path", "added"], rows)
+
+
 def print_memory(found):
     streams = next(iter(found.values()))["streams"]
     print("Memory in KiB: idle after one stream; more for each of %d open streams, and when they are"
@@ -97,7 +124,7 @@ def print_shares(title, rows, per):
 
 def print_profile(instructions, calls):
     for point, s in (instructions or {}).items():
-        per = "request" if point.startswith("json") else "event"
+        per = s["unit"]
         print("Where Sluice's CPU goes, %s: %s instructions in user space and %s allocations per %s"
               " (callgrind; the kernel is not in it)"
               % (point, number(s["instructions"], 0), number(s["allocations"], 2), per))
@@ -132,9 +159,17 @@ def goals(results):
     event = worst_ratio(results, ("burst", "paced"))
     memory = results.get("memory", {}).get("sluice")
     start = results.get("start", {}).get("sluice")
+    graph = results.get("graph")
+    overhead = graph and max(
+        (spreads["calls"]["median"], "%s, %d connections" % (kind, at["connections"]))
+        for at in graph["cpu"] for kind, spreads in at["beyond"].items())
+    added = graph and max((t["added_us"]["median"], kind) for kind, t in graph["latency"].items())
     return [
         ("CPU per request", 4, "× nginx", request and request[0], request and request[1]),
         ("CPU per event", 2, "× nginx", event and event[0], event and event[1]),
+        ("graph's CPU beyond its calls", 150, "us", overhead and overhead[0],
+         overhead and overhead[1]),
+        ("graph's latency beyond its path", 3, "ms", added and added[0] * 1e-3, added and added[1]),
         ("private memory idle", 4, "MiB", memory and memory["idle"]["private"] / KIB / KIB, None),
         ("private memory per stream", 24, "KiB", memory and max(
             memory[key]["private"] for key in ("per_stream", "per_stream_again")) / KIB, None),

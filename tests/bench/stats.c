@@ -25,6 +25,7 @@ static uint64_t value_of(unsigned bucket)
 void stats_add(struct stats *s, uint64_t ns)
 {
     s->count++;
+    s->sum_ns += ns;
     s->buckets[bucket_of(ns)]++;
     if (ns > s->max_ns) {
         s->max_ns = ns;
@@ -42,4 +43,9 @@ uint64_t stats_quantile_ns(const struct stats *s, double share)
         }
     }
     return s->max_ns;
+}
+
+uint64_t stats_mean_ns(const struct stats *s)
+{
+    return s->count > 0 ? s->sum_ns / s->count : 0;
 }

@@ -9,7 +9,7 @@ enum { STATS_SUB_BITS = 7, STATS_BUCKETS = (64 - STATS_SUB_BITS + 1) << STATS_SU
 
 /* In place; all zero is empty. */
 struct stats {
-    uint64_t count, max_ns;
+    uint64_t count, sum_ns, max_ns;
     uint64_t buckets[STATS_BUCKETS];
 };
 
@@ -17,5 +17,7 @@ void stats_add(struct stats *s, uint64_t ns);
 
 /* The duration that a share of them, 0 to 1, did not exceed; 0 when there are none. */
 uint64_t stats_quantile_ns(const struct stats *s, double share);
+
+uint64_t stats_mean_ns(const struct stats *s); /* 0 when there are none */
 
 #endif

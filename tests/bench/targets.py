@@ -16,6 +16,14 @@ from process import (
 MODELS = ("bench-json", "bench-burst", "bench-paced", "bench-held")
 
 
+# The graphs that are measured, and how much each of their models says: NAME-N is said by bench-NAME-N.
+GRAPHS = {
+    "panel": ("node-16", "node-16", "node-16", "node-16"),
+    "steps": ("step-3", "step-5", "step-8", "step-4"),
+}
+NODE_EVENTS = 16
+
+
 def program(name):
     """SLUICE and BENCH, a directory, say where the programs are; else those of the last build."""
     if name == "sluice":
@@ -189,9 +197,23 @@ backend up
         return ["haproxy", "-db", "-q", "-f", path]
 
 
+def graph(name, says):
+    """Assistants that all feed an `llm` fuser, the last: as configuration of models, and as a document."""
+    models = [
+        {"name": "%s-%d" % (name, i), "upstream": "up", "id": "bench-" + what, "params": 1e9,
+         "layers": 16, "hidden": 2048, "price": {"input": 0.05, "output": 0.1}}
+        for i, what in enumerate(says)
+    ]
+    ids = [m["name"] for m in models]
+    nodes = [{"id": i, "model": i, "role": "assistant"} for i in ids]
+    nodes[-1].update(role="fuser", fuse="llm")
+    return models, {"nodes": nodes, "edges": [[i, ids[-1]] for i in ids[:-1]], "output": ids[-1]}
+
+
 class Sluice(Proxy):
     name = "sluice"
     access_log = False
+    has_graphs = False
 
     def configure(self, upstream_port, tls):
         url = "http://127.0.0.1:%d/v1" % upstream_port
@@ -205,6 +227,8 @@ class Sluice(Proxy):
             "upstreams": [{"name": "up", "url": url, "max_in_flight": 4096}],
             "models": [{"name": name, "upstream": "up", "id": name} for name in MODELS],
         }
+        if self.has_graphs:
+            self.add_graphs(document)
         if tls:
             self.tls_port, self.port = self.port, None
             document["tls"] = {"cert": tls.cert, "key": tls.key}
@@ -212,6 +236,14 @@ class Sluice(Proxy):
         self.config = os.path.join(self.directory, "sluice.yaml")
         write(self.config, json.dumps(document, indent=1))
         return [program("sluice"), "serve", "-c", self.config]
+
+    def add_graphs(self, document):
+        document["graphs"] = {}
+        for name, says in GRAPHS.items():
+            models, nodes = graph(name, says)
+            document["models"] += models
+            document["graphs"][name] = write(
+                os.path.join(self.directory, name + ".graph.json"), json.dumps(nodes))
 
 
 class SluiceLog(Sluice):

@@ -7,6 +7,9 @@
  *                      takes them; open streams take turns
  *   bench-paced        the same, an event every 10 ms; streams are out of step
  *   bench-held         21 paced events, then silence until the client leaves
+ *   bench-node-N       N events with content of 79 bytes, for the nodes of a graph; short answers
+ *   bench-step-N       the same, an event every 10 ms from the request on; when it has ended, a line on
+ *                      standard output says how long it took: `served N MICROSECONDS`
  * Events carry CLOCK_MONOTONIC in nanoseconds as 14 hex digits, so that a reader on this machine knows
  * how long they were under way. A usage event comes when it was asked for, as from real servers.
  * Any GET is answered with the JSON document. A request must come alone: no pipelining.
@@ -15,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -30,13 +34,13 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { STREAM_EVENTS = 200, HELD_EVENTS = 21, EVENT_BYTES = 167, JSON_BYTES = 981 };
-enum { PACE_NS = 10000000, TURN = 256, REQUEST_MAX = 8192, OUT_MAX = 512 };
+enum { CONTENT_EVENTS = 198, HELD_EVENTS = 21, EVENT_BYTES = 167, NODE_EVENT_BYTES = 231 };
+enum { JSON_BYTES = 981, PACE_NS = 10000000, TURN = 256, REQUEST_MAX = 16384, OUT_MAX = 1024 };
 
 enum pace { PACE_NONE, PACE_BURST, PACE_PACED, PACE_HELD };
 
 /* `next_event` after the last write of a stream. */
-static const unsigned all_sent = STREAM_EVENTS + 2;
+static const unsigned all_sent = UINT_MAX;
 
 struct peer {
     int fd;
@@ -44,7 +48,10 @@ struct peer {
     bool wants_usage;
     bool is_blocked; /* the socket is watched for room */
     unsigned next_event;
-    uint64_t due_ns;
+    unsigned content_events; /* after that with the role; then comes that with the finish_reason */
+    bool is_node;            /* its events are longer */
+    bool is_timed;           /* it is said when it was served */
+    uint64_t asked_ns, due_ns;
     size_t in_len;
     size_t out_at, out_len; /* what the socket did not take yet */
     char in[REQUEST_MAX];
@@ -100,16 +107,17 @@ static void make_json(struct upstream *up)
     up->json_len = (size_t) (at - up->json) + sizeof(end) - 1;
 }
 
-/* Appends one event, padded to EVENT_BYTES by white space of JSON, in a chunk of its own. */
+/* Appends one event, padded by white space of JSON, in a chunk of its own. */
 static void put_event(struct peer *p, const char *delta, const char *finish)
 {
+    const int bytes = p->is_node ? NODE_EVENT_BYTES : EVENT_BYTES;
     int n = snprintf(p->out + p->out_len, sizeof(p->out) - p->out_len,
                      "%x\r\ndata: {\"id\":\"c\",\"object\":\"chat.completion.chunk\","
                      "\"created\":1700000000,\"model\":\"b\",\"choices\":[{\"index\":0,"
                      "\"delta\":%s,\"finish_reason\":%s}]",
-                     (unsigned) EVENT_BYTES, delta, finish);
+                     (unsigned) bytes, delta, finish);
     p->out_len += (size_t) n;
-    int pad = EVENT_BYTES - (n - 4) - 3;
+    int pad = bytes - (n - 4) - 3;
     n = snprintf(p->out + p->out_len, sizeof(p->out) - p->out_len, "%*s}\n\n\r\n",
                  pad > 0 ? pad : 0, "");
     p->out_len += (size_t) n;
@@ -117,27 +125,31 @@ static void put_event(struct peer *p, const char *delta, const char *finish)
 
 static void put_usage(struct peer *p)
 {
-    static const char event[] =
-        "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\","
-        "\"created\":1700000000,\"model\":\"b\",\"choices\":[],\"usage\":{\"prompt_tokens\":250,"
-        "\"completion_tokens\":198,\"total_tokens\":448}}\n\n";
+    char event[256];
+    int n = snprintf(event, sizeof(event),
+                     "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\","
+                     "\"created\":1700000000,\"model\":\"b\",\"choices\":[],\"usage\":{"
+                     "\"prompt_tokens\":250,\"completion_tokens\":%u,\"total_tokens\":%u}}\n\n",
+                     p->content_events, 250 + p->content_events);
     p->out_len += (size_t) snprintf(p->out + p->out_len, sizeof(p->out) - p->out_len,
-                                    "%zx\r\n%s\r\n", sizeof(event) - 1, event);
+                                    "%x\r\n%s\r\n", (unsigned) n, event);
 }
 
 static void put_next(struct peer *p)
 {
     static const char done[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
-    char delta[64];
+    static const char words[] = " www wwwwww wwwwwwww www wwww wwwwwwwwww wwwww www wwwwwww wwwww";
+    char delta[128];
     unsigned n = p->next_event++;
     if (n == 0) {
         put_event(p, "{\"role\":\"assistant\"}", "null");
-    } else if (n < STREAM_EVENTS - 1) {
-        snprintf(delta, sizeof(delta), "{\"content\":\"t%014" PRIx64 "\"}", now_ns());
+    } else if (n <= p->content_events) {
+        snprintf(delta, sizeof(delta), "{\"content\":\"t%014" PRIx64 "%s\"}", now_ns(),
+                 p->is_node ? words : "");
         put_event(p, delta, "null");
-    } else if (n == STREAM_EVENTS - 1) {
+    } else if (n == p->content_events + 1) {
         put_event(p, "{}", "\"stop\"");
-    } else if (n == STREAM_EVENTS && p->wants_usage) {
+    } else if (n == p->content_events + 2 && p->wants_usage) {
         put_usage(p);
     } else {
         memcpy(p->out + p->out_len, done, sizeof(done) - 1);
@@ -182,6 +194,9 @@ static void queue(struct upstream *up, struct peer *p)
 {
     if (p->next_event == all_sent) {
         p->pace = PACE_NONE;
+        if (p->is_timed) {
+            printf("served %u %.1f\n", p->content_events, (double) (now_ns() - p->asked_ns) / 1e3);
+        }
     } else if (p->pace == PACE_BURST) {
         enter(&up->burst, p);
     } else if (p->pace == PACE_PACED || p->next_event < HELD_EVENTS) {
@@ -223,17 +238,31 @@ static bool has(const char *text, size_t len, const char *what)
     return memmem(text, len, what, strlen(what)) != NULL;
 }
 
+/* The number behind `what` in the body; 0: not there. */
+static unsigned number_behind(const char *body, size_t len, const char *what)
+{
+    const char *at = memmem(body, len, what, strlen(what));
+    return at ? (unsigned) strtoul(at + strlen(what), NULL, 10) : 0;
+}
+
 static void start_stream(struct upstream *up, struct peer *p, const char *body, size_t len)
 {
     static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                                "Transfer-Encoding: chunked\r\n\r\n";
-    p->pace = has(body, len, "bench-paced")  ? PACE_PACED
-              : has(body, len, "bench-held") ? PACE_HELD
-                                             : PACE_BURST;
+    unsigned node = number_behind(body, len, "bench-node-");
+    unsigned step = number_behind(body, len, "bench-step-");
+    p->pace = step > 0 || has(body, len, "bench-paced") ? PACE_PACED
+              : has(body, len, "bench-held")            ? PACE_HELD
+                                                        : PACE_BURST;
+    p->is_node = node + step > 0;
+    p->is_timed = step > 0;
+    p->content_events = p->is_node ? node + step : CONTENT_EVENTS;
     p->wants_usage = has(body, len, "include_usage");
     p->next_event = 0;
+    p->asked_ns = now_ns();
     /* The golden section spreads the streams evenly over the interval. */
-    p->due_ns = now_ns() + (uint64_t) up->streams++ * 6180340u % PACE_NS;
+    p->due_ns = p->asked_ns +
+                (p->is_timed ? PACE_NS : (uint64_t) up->streams++ * 6180340u % PACE_NS);
     memcpy(p->out, head, sizeof(head) - 1);
     p->out_len = sizeof(head) - 1;
     put_next(p); /* the role, and with it the first content, as from real servers */
@@ -394,6 +423,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: upstream PORT-FILE\n");
         return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     make_json(&up);
     start(&up, argv[1]);
     for (;;) {

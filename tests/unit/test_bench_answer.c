@@ -120,17 +120,32 @@ static void wrong_answers(void **state)
     }
 }
 
+static void another_status_may_be_wanted(void **state)
+{
+    static const char refused[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}";
+    struct answer a = {.wants_status = 404};
+    struct seen seen = {0};
+    (void) state;
+    answer_read(&a, refused, sizeof(refused) - 1, on_event, &seen);
+    assert_int_equal(a.state, ANSWER_WHOLE);
+    a = (struct answer) {.wants_status = 404};
+    answer_read(&a, document, sizeof(document) - 1, on_event, &seen);
+    assert_int_equal(a.state, ANSWER_BAD);
+}
+
 static void quantiles(void **state)
 {
     static struct stats s;
     (void) state;
     assert_int_equal(stats_quantile_ns(&s, 0.5), 0);
+    assert_int_equal(stats_mean_ns(&s), 0);
     for (uint64_t i = 1; i <= 1000; i++) {
         stats_add(&s, i * 1000);
     }
     assert_in_range(stats_quantile_ns(&s, 0.5), 496000, 504000);
     assert_in_range(stats_quantile_ns(&s, 0.99), 982000, 998000);
     assert_int_equal(s.max_ns, 1000000);
+    assert_int_equal(stats_mean_ns(&s), 500500);
     stats_add(&s, UINT64_MAX); /* the last bucket exists */
     assert_int_equal(s.count, 1001);
     for (uint64_t ns = 1; ns < UINT64_MAX / 3; ns = ns * 3 + 1) {
@@ -142,9 +157,13 @@ static void quantiles(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stream_cut_everywhere),   cmocka_unit_test(document_cut_everywhere),
-        cmocka_unit_test(unfinished_is_not_whole), cmocka_unit_test(bytes_after_the_end_are_left),
-        cmocka_unit_test(wrong_answers),           cmocka_unit_test(quantiles),
+        cmocka_unit_test(stream_cut_everywhere),
+        cmocka_unit_test(document_cut_everywhere),
+        cmocka_unit_test(unfinished_is_not_whole),
+        cmocka_unit_test(bytes_after_the_end_are_left),
+        cmocka_unit_test(wrong_answers),
+        cmocka_unit_test(another_status_may_be_wanted),
+        cmocka_unit_test(quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
