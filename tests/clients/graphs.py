@@ -1,5 +1,5 @@
-"""The graphs and tasks of the clients' world. The simulated models' ids end in what the tests ask the
-simulator for (world.mjs has the same names)."""
+"""The graphs and tasks of the clients' world. What the simulated models' ids end in is how the tests
+find them again at the simulator."""
 
 import json
 import os
