@@ -66,7 +66,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	cli_table classifier config config_faults config_tasks graph_facts config_print config_value config_yaml listener conn tls \
 	reply_head http_date pieces relay_used \
 	http1 http1_chunked body auth sse_write gzip ident metrics log log_line \
-	session reply relay relay_limits exchange routes api_models server settings admin front \
+	session reply relay relay_limits exchange routes api_models server settings admin front app \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
 	classify classify_train sim_law sim_items sim_classify sim_readback \
 	dag run
