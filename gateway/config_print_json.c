@@ -127,6 +127,12 @@ static json_t *words(const char *parent, const char *leaf, unsigned flags)
     return list;
 }
 
+/* null: not known. */
+static json_t *milliseconds(uint64_t us)
+{
+    return us > 0 ? json_real((double) us / 1e3) : json_null();
+}
+
 static json_t *models(const struct catalog *c)
 {
     json_t *list = json_array();
@@ -136,7 +142,6 @@ static json_t *models(const struct catalog *c)
         json_object_set_new(o, "name", text(m->name));
         json_object_set_new(o, "upstream", text(m->upstream->name));
         json_object_set_new(o, "id", text(m->id));
-        json_object_set_new(o, "family", text(m->family));
         json_object_set_new(o, "params", m->params > 0 ? json_real(m->params) : json_null());
         json_object_set_new(o, "layers", count(m->layers));
         json_object_set_new(o, "hidden", count(m->hidden));
@@ -146,6 +151,8 @@ static json_t *models(const struct catalog *c)
         json_object_set_new(o, "usd_per_mtok_input", json_real(m->usd_per_mtok_input));
         json_object_set_new(o, "usd_per_mtok_cached", json_real(m->usd_per_mtok_cached));
         json_object_set_new(o, "usd_per_mtok_output", json_real(m->usd_per_mtok_output));
+        json_object_set_new(o, "first_token_ms", milliseconds(m->first_token_us));
+        json_object_set_new(o, "token_ms", milliseconds(m->token_us));
         json_array_append_new(list, o);
     }
     return list;
@@ -179,7 +186,7 @@ static void add_graph(json_t *o, const struct snapshot *s, const struct graph *g
     json_object_set_new(o, "depth", json_integer(g->depth));
     json_object_set_new(o, "cost_units", number(f.units));
     json_object_set_new(o, "cost_usd", json_real(f.usd));
-    json_object_set_new(o, "latency_s", json_null()); /* not known before the first calls */
+    json_object_set_new(o, "latency_s", number(f.latency_s));
     json_object_set_new(o, "context", count(f.context));
     json_object_set_new(o, "capabilities", words("models[]", "capabilities", f.capabilities));
     json_object_set_new(o, "drawing", text(drawing));

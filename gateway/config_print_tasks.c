@@ -102,7 +102,11 @@ static void add_graph(struct cli_table *t, const struct graph *g, const struct g
     add(t, "id", "%s: %u node%s, %u call%s, width %u, depth %u", f->id, g->count,
         g->count == 1 ? "" : "s", f->calls, f->calls == 1 ? "" : "s", g->width, g->depth);
     add_cost(t, f);
-    add(t, "latency", "not known before the first calls");
+    if (isnan(f->latency_s)) {
+        add(t, "latency", "not known before the first calls, nor from models[].speed");
+    } else {
+        add(t, "latency", "%.3g s along the critical path, by models[].speed", f->latency_s);
+    }
     if (f->context > 0) {
         snprintf(context, sizeof(context), "context %" PRIu64, f->context);
     }
@@ -173,11 +177,29 @@ static const char *data_text(struct cli_table *t, const struct task *task)
     return all ? all : "none";
 }
 
+/* As the paper counts budgets: how many models of one unit, each feeding all later ones, with an output of
+ * 3e9 parameters behind them, it would pay for. */
+static void add_units(struct cli_table *t, double units)
+{
+    const struct cost_tokens tokens = task_tokens();
+    unsigned models = 0;
+    while (models + 1 < GRAPH_NODES_MAX && cost_complete_dag_units(models + 1, &tokens) <= units) {
+        models++;
+    }
+    if (models > 0) {
+        add(t, "budget",
+            "%.6g units of flops: %u models of 1e9 parameters wired completely, and a fuser of 3e9",
+            units, models);
+    } else {
+        add(t, "budget", "%.6g units of flops", units);
+    }
+}
+
 static void add_limits(struct cli_table *t, const struct task *task)
 {
     char text[CONFIG_VALUE_TEXT_BYTES];
     if (!isnan(task->budget.units)) {
-        add(t, "budget", "%.6g units of flops", task->budget.units);
+        add_units(t, task->budget.units);
     }
     if (!isnan(task->budget.usd)) {
         add(t, "budget", "%.6g dollars", task->budget.usd);

@@ -18,6 +18,25 @@ static const char *name_of(const struct snapshot *s, const struct graph *g)
 /* The form of max_tokens is ours to mind, and says nothing of what a graph can do. */
 enum { LACKS = CAPABILITY_NO_SYSTEM, HAS = ~(LACKS | CAPABILITY_MAX_COMPLETION_TOKENS) };
 
+static struct cost_latency configured(const struct model_def *m)
+{
+    return (struct cost_latency) {(double) m->first_token_us * 1e-6, (double) m->token_us * 1e-6};
+}
+
+/* NAN where the configuration does not say how fast each model is. */
+static double configured_latency_s(const struct graph *g, const struct cost_tokens *tokens)
+{
+    struct cost_latency times[GRAPH_NODES_MAX] = {{0}};
+    for (unsigned i = 0; i < g->count; i++) {
+        const struct model_def *m = g->nodes[i].model;
+        if (m && !model_has_speed(m)) {
+            return (double) NAN;
+        }
+        times[i] = m ? configured(m) : times[i];
+    }
+    return cost_critical_path_s(g, times, tokens->answer);
+}
+
 void graph_facts(const struct snapshot *s, const struct graph *g, struct graph_facts *out)
 {
     const struct cost_tokens tokens = task_tokens();
@@ -26,6 +45,7 @@ void graph_facts(const struct snapshot *s, const struct graph *g, struct graph_f
     *out = (struct graph_facts) {.name = name_of(s, g),
                                  .units = cost_graph_units(g, &tokens),
                                  .usd = cost_graph_usd(g, &tokens),
+                                 .latency_s = configured_latency_s(g, &tokens),
                                  .capabilities = (unsigned) HAS};
     graph_id_text(g->id, out->id);
     for (unsigned i = 0; i < g->count; i++) {
@@ -68,15 +88,18 @@ double graph_facts_latency_s(const struct snapshot *s, const struct task *task,
 {
     struct cost_latency times[GRAPH_NODES_MAX] = {{0}};
     for (unsigned i = 0; i < g->count; i++) {
+        const struct model_def *m = g->nodes[i].model;
         struct ledger_latency measured;
-        if (!g->nodes[i].model) {
+        if (!m) {
             continue;
         }
-        ledger_latency(ledger, g->nodes[i].model->ledger, &measured);
-        if (measured.count == 0) {
+        ledger_latency(ledger, m->ledger, &measured);
+        if (measured.count == 0 && !model_has_speed(m)) {
             return (double) NAN;
         }
-        times[i] = (struct cost_latency) {measured.first_s, measured.per_token_s};
+        times[i] = measured.count > 0
+                       ? (struct cost_latency) {measured.first_s, measured.per_token_s}
+                       : configured(m);
     }
     return cost_critical_path_s(g, times, answer_tokens(s, task, g, ledger));
 }

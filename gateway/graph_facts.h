@@ -10,15 +10,16 @@ struct graph_facts {
     unsigned calls;   /* nodes that are calls: all but a vote */
     double units;     /* NAN: a model has no params, layers or hidden configured */
     double usd;
-    uint64_t context;      /* the smallest of its models'; 0: that of one is not known */
+    double latency_s; /* of the critical path by models[].speed; NAN: that of one is not known */
+    uint64_t context; /* the smallest of its models'; 0: that of one is not known */
     unsigned capabilities; /* that all its models have, and what one of them lacks (no_system) */
 };
 
 /* `g` is one of the snapshot's. Costs are those of task_tokens(). */
 void graph_facts(const struct snapshot *s, const struct graph *g, struct graph_facts *out);
 
-/* Seconds until the answer of a task's graph is whole, by what the ledger has measured of its models and by
- * the tokens of its answers: its critical path. NAN before each model was called. */
+/* Seconds until the answer of a task's graph is whole, its critical path: by what the ledger has measured of
+ * its models, else by their configured speed, and by the tokens of its answers. NAN: one is not known. */
 double graph_facts_latency_s(const struct snapshot *s, const struct task *task,
                              const struct graph *g, struct ledger *ledger);
 

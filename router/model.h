@@ -50,8 +50,7 @@ struct model_def {
     const char *id;   /* what the upstream is told */
     const struct upstream_def *upstream;
     const struct model_def *fallback; /* tried when this one fails before content; NULL: none */
-    const char *family;
-    double params; /* count; 0: unknown */
+    double params;                    /* count; 0: unknown */
     unsigned layers;
     unsigned hidden;
     uint64_t context;      /* tokens; 0: unknown */
@@ -59,9 +58,17 @@ struct model_def {
     double usd_per_mtok_input;
     double usd_per_mtok_cached;
     double usd_per_mtok_output;
+    uint64_t first_token_us;     /* what is expected before anything was measured; 0: not known */
+    uint64_t token_us;           /* and of each further token */
     size_t index;                /* in the catalog */
     struct ledger_model *ledger; /* set when a snapshot is made; lives as long as the process */
 };
+
+/* Has the configuration said how fast it is? */
+static inline bool model_has_speed(const struct model_def *m)
+{
+    return m->first_token_us > 0 && m->token_us > 0;
+}
 
 /* One that only makes embeddings cannot. */
 static inline bool model_can_chat(const struct model_def *m)

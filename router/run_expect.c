@@ -95,8 +95,14 @@ static double expected_s(const struct run *r, unsigned node)
     if (!has_call(r, node)) {
         return 0.0;
     }
-    ledger_latency(r->spec.host->ledger, run_graph_node(r, node)->model->ledger, &latency);
-    return latency.p50_us > 0 ? (double) latency.p50_us * 1e-6 : (double) NAN;
+    const struct model_def *m = run_graph_node(r, node)->model;
+    ledger_latency(r->spec.host->ledger, m->ledger, &latency);
+    if (latency.p50_us > 0) {
+        return (double) latency.p50_us * 1e-6;
+    }
+    return model_has_speed(m)
+               ? ((double) m->first_token_us + ANSWER_TOKENS * (double) m->token_us) * 1e-6
+               : (double) NAN;
 }
 
 uint64_t run_expect_patience_us(const struct run *r, unsigned node)

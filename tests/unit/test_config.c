@@ -71,7 +71,6 @@ static void defaults_of_upstreams_and_models(void **state)
     assert_string_equal(m->id, "m");
     assert_ptr_equal(m->upstream, u);
     assert_null(m->fallback);
-    assert_null(m->family);
     assert_true(m->params <= 0);
     assert_int_equal(m->context, 0);
     assert_int_equal(m->capabilities, 0);
@@ -200,7 +199,7 @@ static void catalog_values(void **state)
                             "    on_abandon: drain\n"
                             "  - {name: v, url: \"http://h\", max_in_flight: 3}\n"
                             "models:\n"
-                            "  - {name: \"x/y:1b@z+\", upstream: v, id: \"any thing\", family: f,\n"
+                            "  - {name: \"x/y:1b@z+\", upstream: v, id: \"any thing\",\n"
                             "     params: 8.03e9, layers: 4, hidden: 5, context: 131072,\n"
                             "     price: {input: 0.5, output: 1.5},\n"
                             "     capabilities: [tools, no_system], fallback: n}\n"
@@ -224,7 +223,6 @@ static void catalog_values(void **state)
     assert_int_equal(u[1].queue, 12);
     assert_ptr_equal(m[0].upstream, &u[1]);
     assert_string_equal(m[0].id, "any thing");
-    assert_string_equal(m[0].family, "f");
     assert_true(fabs(m[0].params - 8.03e9) < 1);
     assert_int_equal(m[0].layers, 4);
     assert_int_equal(m[0].hidden, 5);

@@ -38,7 +38,7 @@ static const char full[] =
     "  - {name: b, url: \"http://h\"}\n"
     "models:\n"
     "  - {name: small, upstream: local, id: \"s:1b\", params: 1e9, fallback: large,\n"
-    "     family: f, layers: 4, hidden: 5, capabilities: [tools, vision]}\n"
+    "     speed: {first: 250ms, token: 2ms}, layers: 4, hidden: 5, capabilities: [tools, vision]}\n"
     "  - {name: large, upstream: b, params: 8e9, context: 4096, price: {input: 0.1, output: 0.3}}\n"
     "aliases: {gpt: auto}\n";
 
@@ -162,7 +162,7 @@ static void for_a_person(void **state)
         "    id            …: 1 node, 1 call, width 1, depth 1\n"
         "    cost          flops not known, 0.0002 dollars (500 tokens of prompt, 500 of each "
         "answer)\n"
-        "    latency       not known before the first calls\n"
+        "    latency       not known before the first calls, nor from models[].speed\n"
         "    model         context 4096, can chat\n"
         "    data          b\n"
         "    deadline      6m\n"
@@ -196,13 +196,15 @@ static const char expected_json[] =
     "  {'name': 'b', 'url': 'http://h', 'key': false, 'ca': null, 'max_in_flight': 64,"
     "   'queue': 256, 'connect_ms': 5000, 'first_token_ms': 60000, 'idle_ms': 30000,"
     "   'total_ms': 600000, 'retries': 2, 'on_abandon': 'abort'}],"
-    " 'models': [{'name': 'small', 'upstream': 'local', 'id': 's:1b', 'family': 'f',"
+    " 'models': [{'name': 'small', 'upstream': 'local', 'id': 's:1b',"
     "   'params': 1e9, 'layers': 4, 'hidden': 5, 'context': null,"
     "   'capabilities': ['tools', 'vision'], 'fallback': 'large', 'usd_per_mtok_input': 0.0,"
-    "   'usd_per_mtok_cached': 0.0, 'usd_per_mtok_output': 0.0},"
-    "  {'name': 'large', 'upstream': 'b', 'id': 'large', 'family': null, 'params': 8e9,"
+    "   'usd_per_mtok_cached': 0.0, 'usd_per_mtok_output': 0.0, 'first_token_ms': 250.0, "
+    "'token_ms': 2.0},"
+    "  {'name': 'large', 'upstream': 'b', 'id': 'large', 'params': 8e9,"
     "   'layers': null, 'hidden': null, 'context': 4096, 'capabilities': [], 'fallback': null,"
-    "   'usd_per_mtok_input': 0.1, 'usd_per_mtok_cached': 0.1, 'usd_per_mtok_output': 0.3}],"
+    "   'usd_per_mtok_input': 0.1, 'usd_per_mtok_cached': 0.1, 'usd_per_mtok_output': 0.3, "
+    "'first_token_ms': null, 'token_ms': null}],"
     " 'aliases': {'gpt': 'auto'},"
     " 'graphs': [],"
     " 'tasks': [{'name': 'default',"
@@ -268,16 +270,16 @@ static char *printed_with_tasks(void (*print)(const struct config *c, const stru
              "upstreams:\n  - {name: u, url: \"http://h\"}\n  - {name: far, url: \"http://g\"}\n"
              "models:\n"
              "  - {name: s, upstream: u, params: 1e9, layers: 16, hidden: 2048, context: 8192,\n"
-             "     capabilities: [tools, no_system]}\n"
+             "     capabilities: [tools, no_system], speed: {first: 500ms, token: 10ms}}\n"
              "  - {name: m, upstream: u, params: 1e9, layers: 16, hidden: 2048, context: 4096,\n"
-             "     capabilities: [tools, vision]}\n"
+             "     capabilities: [tools, vision], speed: {first: 1s, token: 20ms}}\n"
              "  - {name: big, upstream: far, params: 9e9}\n"
              "graphs: {panel: %s}\n"
              "tasks:\n"
              "  - name: math\n"
              "    match: {header: sums, any: [\"Solve for\"], rules: [tools, code], examples: %s}\n"
              "    graph: graph/panel\n"
-             "    budget: {flops: 3, usd: 0.5}\n"
+             "    budget: {flops: 20, usd: 0.5}\n"
              "    data: [u]\n"
              "    deadline: 7s\n"
              "    tools: graph\n"
@@ -302,9 +304,10 @@ static void tasks_for_a_person(void **state)
     has(text, "\ngraphs\n  graph/panel  /tmp/test_config_print.");
     has(text, ": 3 nodes, 2 calls, width 2, depth 2\n");
     has(text, "cost     2 units of flops, 0 dollars (");
-    has(text, "latency  not known before the first calls\n");
+    has(text, "latency  11 s along the critical path, by models[].speed\n");
     has(text, "models   context 4096, all can tools, not all take system messages\n");
     has(text, "\n  default  champion big\n");
+    has(text, "latency       not known before the first calls, nor from models[].speed\n");
     has(text, "is like       one of 3 examples\n");
     has(text, "data          far\n");
     has(text, "\n  math  champion graph/panel\n"
@@ -312,7 +315,8 @@ static void tasks_for_a_person(void **state)
               "    has                  tools, code\n"
               "    says                 \"solve for\"\n"
               "    is like              one of 3 examples\n");
-    has(text, "    budget               3 units of flops\n"
+    has(text, "    budget               20 units of flops: 3 models of 1e9 parameters wired "
+              "completely, and a fuser of 3e9\n"
               "    budget               0.5 dollars\n"
               "    data                 u; models and graphs asked for by name too\n"
               "    deadline             7s\n"
@@ -343,7 +347,7 @@ static void tasks_for_a_program(void **state)
     assert_string_equal(json_string_value(json_object_get(match, "header")), "sums");
     assert_int_equal(json_array_size(json_object_get(match, "rules")), 2);
     assert_int_equal(json_integer_value(json_object_get(match, "examples")), 3);
-    assert_true(json_real_value(json_object_get(math, "budget_flops")) == 3.0);
+    assert_true(json_real_value(json_object_get(math, "budget_flops")) == 20.0);
     assert_true(json_is_true(json_object_get(math, "data_is_written")));
     assert_int_equal(json_integer_value(json_object_get(math, "deadline_ms")), 7000);
     json_decref(o);
