@@ -379,6 +379,48 @@ class MessageTest(RowsCase):
         self.assertEqual(len(marks), 3)
 
 
+class HeartbeatTest(RowsCase):
+    """A client that hears heartbeats while the inner nodes think: the status is out, yet what fails before
+    content is still replaced; the last comment says by what."""
+
+    graphs = {
+        "fused": panel("slow", "a0", output="f"),
+        "rescued": panel("slow", "a0", output="down"),
+        "lost": panel("slow-down", "down", output="down"),
+    }
+
+    @classmethod
+    def configure(cls, config):
+        super().configure(config)
+        config.doc["heartbeat"] = {"first": "50ms", "every": "50ms"}
+        config.model("slow", id="fast:tokens=3,first=300,id=slow")
+        config.model("down", id="s04-503", settings={"retries": 0})
+        config.model("slow-down", id="s06-silent", settings={
+            "retries": 0, "timeouts": {"first_token": "300ms"}})
+
+    def comments(self, graph):
+        stream = self.streamed("graph/" + graph)
+        self.assertIsNone(stream.head["x-sluice-degraded"], "nothing was known yet")
+        comments = [e.comment for e in stream.events if e.comment]
+        self.assertIn("heartbeat", comments[0])
+        return stream, comments[-1]
+
+    def test_an_answer_after_heartbeats(self):
+        stream, last = self.comments("fused")
+        self.assert_whole_stream(stream)
+        self.assertIn("calls=3 degraded=no", last)
+
+    def test_a_rescue_after_heartbeats(self):
+        stream, last = self.comments("rescued")
+        self.assert_whole_stream(stream, " ".join(self.canonical.split()[:3]))
+        self.assertIn("degraded=rescue", last)
+
+    def test_a_failure_after_heartbeats(self):
+        stream, last = self.comments("lost")
+        self.assert_failed_stream(stream)
+        self.assertIn("heartbeat", last)
+
+
 class Scripted(http.server.BaseHTTPRequestHandler):
     """An upstream whose models, by name, stream the deltas of the server's `scripts`, and which keeps
     every body."""
@@ -442,6 +484,13 @@ class AnswerTest(RowsCase):
         "replicas": panel("one", "one", "one"),
         "mixed": panel("one", "two", "two"),
         "cut-chosen": panel("cut", "cut", fuse="select", output="number"),
+        "cut-inside": {
+            "nodes": [{"id": n, "model": "cut", "role": "assistant"} for n in ("x", "y")]
+            + [{"id": "s", "model": "number", "role": "fuser", "fuse": "select"},
+               {"id": "f", "model": "f", "role": "fuser", "fuse": "llm"}],
+            "edges": [["x", "s"], ["y", "s"], ["s", "f"]],
+            "output": "f",
+        },
         "silent": panel("blank", "refuses"),
     }
 
@@ -487,6 +536,7 @@ class AnswerTest(RowsCase):
 
     def test_an_answer_that_was_cut_off_is_marked(self):
         self.assertEqual(self.other("cut"), ("As far as", True))
+        self.assertEqual(self.candidates("cut-inside"), [("As far as", True)])
 
     def test_a_chosen_answer_that_was_cut_off_does_not_end_as_if_it_were_whole(self):
         choice = self.ask("graph/cut-chosen").json["choices"][0]
