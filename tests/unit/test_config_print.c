@@ -315,7 +315,7 @@ static void tasks_for_a_person(void **state)
               "    has                  tools, code\n"
               "    says                 \"solve for\"\n"
               "    is like              one of 3 examples\n");
-    has(text, "    budget               20 units of flops: 3 models of 1e9 parameters wired "
+    has(text, "    budget               20 units of flops: 4 models of 1e9 parameters wired "
               "completely, and a fuser of 3e9\n"
               "    budget               0.5 dollars\n"
               "    data                 u; models and graphs asked for by name too\n"
