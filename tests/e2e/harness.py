@@ -3,6 +3,7 @@ simulator and a gateway, and at its end asks whether they lived and died well.""
 
 import os
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -11,14 +12,25 @@ from process import ROOT, Gateway, Process, Sim, eventually, log_pairs, program
 
 __all__ = [
     "Closed", "Config", "Connection", "Gateway", "GatewayCase", "Late", "Malformed", "Process",
-    "ROOT", "SLOW", "Sim", "Stream", "TIMEOUT", "chat", "eventually", "exact_json", "log_pairs",
-    "program", "text_of",
+    "ROOT", "SLOW", "Sim", "Stream", "TIMEOUT", "TcpAdminCase", "chat", "eventually", "exact_json",
+    "log_pairs", "make_certificate", "program", "text_of",
 ]
 
 
 def chat(model="fast", text="Say something.", **members):
     """A chat request's document."""
     return {"model": model, "messages": [{"role": "user", "content": text}], **members}
+
+
+def make_certificate(directory, name, days=2):
+    """A self-signed one for localhost; the paths of its two files."""
+    cert, key = (os.path.join(directory, name + end) for end in (".pem", ".key"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", str(days), "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", key, "-out", cert],
+        check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    return cert, key
 
 
 class Config:
@@ -206,3 +218,27 @@ class GatewayCase(unittest.TestCase):
 
     def eventually(self, condition, what, timeout=10):
         return eventually(condition, what, timeout)
+
+
+class TcpAdminCase(GatewayCase):
+    """A gateway whose admin endpoint is a TCP address, with a token for changes."""
+
+    TOKEN = "let-me"
+    env = {"ADMIN_TOKEN": TOKEN}
+
+    @classmethod
+    def configure(cls, config):
+        config.model("fast")
+        config.doc["admin"] = "127.0.0.1:0"
+        config.doc["admin_token_env"] = "ADMIN_TOKEN"
+
+    def setUp(self):
+        found = self.gateway.say(r"admin\S* address=127\.0\.0\.1:(\d+)")
+        self.admin_port = int(found.group(1))
+
+    def ask(self, method, path, host=None, token=None, headers=()):
+        own = [("Host", host or "127.0.0.1:%d" % self.admin_port)]
+        if token:
+            own.append(("Authorization", "Bearer " + token))
+        with Connection(self.admin_port) as c:
+            return c.call(method, path, None, [*own, *headers])

@@ -9,21 +9,10 @@ import subprocess
 import time
 import unittest
 
-from harness import SLOW, Closed, Connection, GatewayCase, Stream, chat, text_of
+from harness import SLOW, Closed, Connection, GatewayCase, Stream, chat, make_certificate, text_of
 
 FLOWING = "fast:first=10,token=40"
 SILENT = "fast:first=30000"
-
-
-def make_certificate(directory, name, days=2):
-    """A self-signed one for localhost; the paths of its two files."""
-    cert, key = (os.path.join(directory, name + end) for end in (".pem", ".key"))
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", str(days), "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", key, "-out", cert],
-        check=True, stdin=subprocess.DEVNULL, capture_output=True)
-    return cert, key
 
 
 class TlsCase(GatewayCase):

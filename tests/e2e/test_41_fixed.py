@@ -5,31 +5,13 @@ import signal
 import unittest
 
 from client import Connection
-from harness import Gateway, GatewayCase
-from test_35_tls import make_certificate
+from harness import Gateway, GatewayCase, TcpAdminCase, make_certificate
 
 
-class FixedTest(GatewayCase):
-    env = {"ADMIN_TOKEN": "let-me"}
-
-    @classmethod
-    def configure(cls, config):
-        config.model("fast")
-        config.doc["admin"] = "127.0.0.1:0"
-        config.doc["admin_token_env"] = "ADMIN_TOKEN"
-
-    def setUp(self):
-        found = self.gateway.say(r"admin\S* address=127\.0\.0\.1:(\d+)")
-        self.admin_port = int(found.group(1))
-
-    def ask(self, method, path, headers):
-        with Connection(self.admin_port) as c:
-            return c.call(method, path, None, [("Host", "127.0.0.1:%d" % self.admin_port), *headers])
-
+class FixedTest(TcpAdminCase):
     def reload(self, document):
-        token = [("Authorization", "Bearer let-me")]
         self.gateway.write_config(document)
-        r = self.ask("POST", "/admin/reload", token)
+        r = self.ask("POST", "/admin/reload", token=self.TOKEN)
         self.assertEqual(r.status, 200, r.text)
 
     def changed(self, **members):
@@ -40,14 +22,13 @@ class FixedTest(GatewayCase):
         del document["admin_token_env"]
         self.reload(document)
         self.gateway.say("event=needs_restart key=admin$")
-        self.assert_error(self.ask("POST", "/admin/reload", []), 401)
-        with Connection(self.admin_port) as c:
-            self.assert_error(c.call("GET", "/metrics", None, [("Host", "evil.example")]), 403)
+        self.assert_error(self.ask("POST", "/admin/reload"), 401)
+        self.assert_error(self.ask("GET", "/metrics", host="evil.example"), 403)
         # The token went with its key, so that the way back is a signal.
         self.gateway.write_config(self.config.doc)
         self.gateway.signal(signal.SIGHUP)
-        self.eventually(lambda: self.ask("POST", "/admin/reload",
-                                         [("Authorization", "Bearer let-me")]).status == 200, "back")
+        self.eventually(
+            lambda: self.ask("POST", "/admin/reload", token=self.TOKEN).status == 200, "back")
 
     def test_plain_stays_plain(self):
         cert, key = make_certificate(self.directory, "new")

@@ -5,8 +5,7 @@ import re
 import time
 import unittest
 
-from client import Connection
-from harness import GatewayCase, log_pairs
+from harness import GatewayCase, TcpAdminCase, log_pairs
 
 
 def parse_exposition(test, text):
@@ -106,26 +105,7 @@ class MetricsTest(GatewayCase):
         self.assertEqual(os.stat(self.gateway.admin).st_mode & 0o777, 0o600)
 
 
-class AdminByTcpTest(GatewayCase):
-    env = {"ADMIN_TOKEN": "let-me"}
-
-    @classmethod
-    def configure(cls, config):
-        config.model("fast")
-        config.doc["admin"] = "127.0.0.1:0"
-        config.doc["admin_token_env"] = "ADMIN_TOKEN"
-
-    def setUp(self):
-        found = self.gateway.say(r"admin\S* address=127\.0\.0\.1:(\d+)")
-        self.admin_port = int(found.group(1))
-
-    def ask(self, method, path, host=None, token=None):
-        headers = [("Host", host or "127.0.0.1:%d" % self.admin_port)]
-        if token:
-            headers.append(("Authorization", "Bearer " + token))
-        with Connection(self.admin_port) as c:
-            return c.call(method, path, None, headers)
-
+class AdminByTcpTest(TcpAdminCase):
     def test_reading_is_free(self):
         self.assertEqual(self.ask("GET", "/metrics").status, 200)
 
@@ -136,7 +116,7 @@ class AdminByTcpTest(GatewayCase):
         wrong = self.ask("POST", "/admin/reload", token="wrong")
         self.assert_error(wrong, 401)
         self.assertIn(b"the token is not the one", wrong.body)
-        self.assertEqual(self.ask("POST", "/admin/reload", token="let-me").status, 200)
+        self.assertEqual(self.ask("POST", "/admin/reload", token=self.TOKEN).status, 200)
 
     def test_host_must_be_ours(self):
         for host in ("evil.example", "127.0.0.1.evil.example", "evil.example:%d" % self.admin_port):
@@ -146,10 +126,8 @@ class AdminByTcpTest(GatewayCase):
             self.assertEqual(self.ask("GET", "/metrics", host=host).status, 200, host)
 
     def test_no_cors(self):
-        with Connection(self.admin_port) as c:
-            r = c.call("GET", "/metrics", None, [("Host", "127.0.0.1:%d" % self.admin_port),
-                                                 ("Origin", "https://any.example")])
-            self.assertIsNone(r["access-control-allow-origin"])
+        r = self.ask("GET", "/metrics", headers=[("Origin", "https://any.example")])
+        self.assertIsNone(r["access-control-allow-origin"])
 
 
 class AccessLogTest(GatewayCase):

@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from harness import SLOW, Connection, GatewayCase, chat
+from harness import SLOW, Connection, GatewayCase, chat, make_certificate
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CROWD = (1000, 1000, 500)
@@ -20,13 +20,8 @@ STREAM_BUFFER = 64 * 1024
 class CrowdTest(GatewayCase):
     @classmethod
     def configure(cls, config):
-        certificate = os.path.join(cls.directory, "cert.pem")
-        key = os.path.join(cls.directory, "key.pem")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-             "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
-            check=True, capture_output=True)
-        config.doc["tls"] = {"cert": certificate, "key": key}
+        cert, key = make_certificate(cls.directory, "crowd")
+        config.doc["tls"] = {"cert": cert, "key": key}
         config.doc["timeouts"] = {"head": "10m", "send": "10m"}
         config.doc["log"] = {"access": False}
         config.model("flood", id="fast:tokens=60000", settings={"max_in_flight": 2000})
