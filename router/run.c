@@ -167,6 +167,7 @@ static void call_node(struct run_node *n, bool streams)
         .deadline_us = deadline_of(r, n->index),
         .class = s->class,
         .key_tag = s->key_tag,
+        .node = n->index,
     };
     dag_start(&r->dag, n->index, run_now_us(r));
     if (run_ask(n, streams) == ERR_NONE) {
@@ -178,7 +179,6 @@ static void call_node(struct run_node *n, bool streams)
         return;
     }
     n->has_record = true;
-    n->record.node = n->index;
 }
 
 /* ---- what can start ---- */

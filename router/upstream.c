@@ -297,6 +297,7 @@ struct upstream_call *upstream_start(const struct upstream_host *host,
     c->arg = arg;
     c->room = room;
     use_model(c, spec->model);
+    c->record.node = spec->node;
     c->record.start_us = loop_now_us(host->loop);
     loop_timer_init(&c->timer, on_time, c);
     loop_task_init(&c->begin, on_time, c);

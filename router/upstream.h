@@ -52,6 +52,7 @@ struct upstream_spec {
     uint64_t deadline_us;        /* absolute, of the request */
     enum ledger_class class;
     uint32_t key_tag;
+    uint32_t node; /* of the graph, for the record */
 };
 
 struct upstream_events {

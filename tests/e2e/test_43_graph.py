@@ -128,6 +128,7 @@ class PanelTest(GraphCase):
         calls = self.gateway.calls(stream.head["x-request-id"])
         self.assertEqual(sorted(c["upstream_model"] for c in calls), ["a0", "a1", "a2", "f"])
         self.assertEqual({c["reason"] for c in calls}, {"complete"})
+        self.assertEqual(sorted(c["node"] for c in calls), ["0", "1", "2", "3"])
 
     def test_a_vote_is_one_content_chunk(self):
         stream = self.streamed("graph/vote")
