@@ -121,27 +121,52 @@ static bool needs_care(unsigned char c)
     return c < 0x20 || c == '"' || c == '\\' || c >= 0x80;
 }
 
-/* What stands for the text at p, whose first byte needs care: its bytes in `piece`, how many of
- * them, and how many were read. */
-static size_t escape_one(const char *p, size_t left, char piece[6], size_t *read)
+/* How many bytes of ASCII at the text's beginning stand for themselves. */
+static size_t plain_length(const char *p, size_t left)
+{
+    size_t n = 0;
+    for (; left - n >= 8; n += 8) {
+        uint64_t v = span_load(p + n);
+        /* Below 0x20: marks are false only above a true one, or where the high bit is set anyway. */
+        uint64_t marks = span_marks(v, '"') | span_marks(v, '\\') |
+                         ((v - SPAN_ONES * 0x20) & SPAN_HIGHS) | (v & SPAN_HIGHS);
+        if (marks != 0) {
+            return n + span_first_mark(marks);
+        }
+    }
+    while (n < left && !needs_care((unsigned char) p[n])) {
+        n++;
+    }
+    return n;
+}
+
+/* How many bytes at the text's beginning stand for themselves: of those beyond ASCII whole characters. */
+static size_t verbatim_length(const char *p, size_t left)
+{
+    size_t n = plain_length(p, left);
+    while (n < left && (unsigned char) p[n] >= 0x80) {
+        size_t character = span_utf8_length(p + n, left - n);
+        if (character == 0) {
+            break;
+        }
+        n += character;
+        n += plain_length(p + n, left - n);
+    }
+    return n;
+}
+
+/* What stands for a byte that cannot stay, in `piece`; returns how many bytes that are. */
+static size_t escape_one(unsigned char c, char piece[6])
 {
     static const char digits[] = "0123456789abcdef";
     static const char shorts[] = "btn\0fr"; /* for 8, 9, 10, 12 and 13 */
-    unsigned char c = (unsigned char) p[0];
-    *read = 1;
     if (c >= 0x80) {
-        size_t n = span_utf8_length(p, left);
-        if (n == 0) {
-            memcpy(piece, "\xEF\xBF\xBD", 3);
-            return 3;
-        }
-        memcpy(piece, p, n);
-        *read = n;
-        return n;
+        memcpy(piece, "\xEF\xBF\xBD", 3); /* of no character */
+        return 3;
     }
     char letter = c >= 8 && c <= 13 ? shorts[c - 8] : '\0';
     piece[0] = '\\';
-    piece[1] = c >= 0x20 ? p[0] : letter;
+    piece[1] = c >= 0x20 ? (char) c : letter;
     if (piece[1] != '\0') {
         return 2;
     }
@@ -157,20 +182,17 @@ size_t span_escape(struct slice text, char *out, size_t cap)
     while (i < text.n) {
         char piece[6];
         const char *from = text.p + i;
-        size_t n = 0, read;
-        while (i + n < text.n && !needs_care((unsigned char) from[n])) {
-            n++;
-        }
-        read = n;
+        size_t n = verbatim_length(from, text.n - i);
+        i += n;
         if (n == 0) {
-            n = escape_one(from, text.n - i, piece, &read);
+            n = escape_one((unsigned char) *from, piece);
             from = piece;
+            i++;
         }
         if (length < cap) {
             memcpy(out + length, from, n < cap - length ? n : cap - length);
         }
         length += n;
-        i += read;
     }
     return length;
 }

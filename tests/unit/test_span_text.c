@@ -202,6 +202,9 @@ static void test_escaping(void **state)
     expect_escaped(SLICE_LIT("\0\x01\x07\x0b\x0e\x1f"),
                    SLICE_LIT("\\u0000\\u0001\\u0007\\u000b\\u000e\\u001f"));
     expect_escaped(SLICE_LIT(" ~\x7f"), SLICE_LIT(" ~\x7f"));
+    /* The neighbours of what is escaped, eight bytes and more. */
+    expect_escaped(SLICE_LIT(" !#[]~\x7f ! # [ ] ~ \x7f"), SLICE_LIT(" !#[]~\x7f ! # [ ] ~ \x7f"));
+    expect_escaped(SLICE_LIT("\n !#[]~\x7f\x1f !#[]~"), SLICE_LIT("\\n !#[]~\x7f\\u001f !#[]~"));
     expect_escaped(SLICE_LIT("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"),
                    SLICE_LIT("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"));
     assert_int_equal(span_escaped_length(SLICE_NONE), 0);
