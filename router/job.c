@@ -1,6 +1,7 @@
 #include "router/job.h"
 
 #include "router/eligible.h"
+#include "router/ledger_stats.h"
 #include "router/run.h"
 
 #include <stdio.h>
@@ -121,10 +122,22 @@ static void on_reply(void *arg, const struct chunk *reply)
     obey(job, job->sink->reply(job->sink_arg, reply));
 }
 
+/* What a run of this task, or of any, expects of the model. */
+static void learn(const struct job *job)
+{
+    if (job->request.endpoint != ENDPOINT_CHAT) {
+        return;
+    }
+    struct ledger_tokens *tokens = snapshot_tokens(job->snapshot, job->plan.route.task, job->model);
+    ledger_note_call(job->host->ledger, job->model->ledger, tokens, 0, job->request.is_stream,
+                     &job->call);
+}
+
 static void on_end(void *arg, const struct failure *failure, const struct call_record *record)
 {
     struct job *job = arg;
     job->call = *record;
+    learn(job);
     finish(job, failure);
 }
 

@@ -1,5 +1,6 @@
 #include "router/ledger_stats.h"
 
+#include "cache/record.h"
 #include "router/ledger_state.h"
 
 #include <assert.h>
@@ -197,4 +198,19 @@ void ledger_token_means(struct ledger *l, struct ledger_tokens *t, unsigned in_d
     pthread_mutex_lock(&l->lock);
     *out = t->by_in_degree[in_degree];
     pthread_mutex_unlock(&l->lock);
+}
+
+void ledger_note_call(struct ledger *l, struct ledger_model *m, struct ledger_tokens *t,
+                      unsigned in_degree, bool was_stream, const struct call_record *c)
+{
+    if (c->reason != END_COMPLETE || c->fallbacks > 0) {
+        return; /* another model's times and tokens are not its */
+    }
+    if (was_stream && c->first_content_us > c->start_us) {
+        ledger_note_latency(l, m, c->first_content_us - c->start_us, c->end_us - c->start_us,
+                            c->usage.completion);
+    }
+    if (c->usage.known) {
+        ledger_note_tokens(l, t, in_degree, c->usage.prompt, c->usage.cached, c->usage.completion);
+    }
 }

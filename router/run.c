@@ -47,7 +47,7 @@ static void on_late(void *arg)
     for (unsigned i = 0; i < r->spec.graph->count && r->sink; i++) {
         if (dag_late_us(&r->dag, i, run_expect_patience_us(r, i)) <= now) {
             stop_node(&r->nodes[i], END_STRAGGLER);
-            run_expect_end(r, i, false);
+            run_expect_end(r, i);
             run_settle(r, i, false);
         }
     }
@@ -87,7 +87,7 @@ static void end_node(struct run_node *n, bool complete)
     bool selects = run_graph_node(r, n->index)->fuse == FUSER_SELECT;
     arena_fini(&n->room);
     bool answered = complete && (selects ? take_selection(n) : take_answer(n));
-    run_expect_end(r, n->index, complete);
+    run_expect_end(r, n->index);
     run_settle(r, n->index, answered);
 }
 
@@ -226,7 +226,7 @@ static void cancel_unwanted(struct run *r)
     for (unsigned i = 0; i < r->spec.graph->count; i++) {
         if ((cancelled & dag_bit(i)) != 0) {
             stop_node(&r->nodes[i], END_UNWANTED);
-            run_expect_end(r, i, false);
+            run_expect_end(r, i);
         }
     }
 }

@@ -132,21 +132,11 @@ void run_expect_init(struct run *r)
     dag_follow_s(r->spec.graph, calls, r->expect.follow_nodes);
 }
 
-void run_expect_end(struct run *r, unsigned node, bool answered)
+void run_expect_end(struct run *r, unsigned node)
 {
     const struct run_spec *s = &r->spec;
-    const struct call_record *c = &r->nodes[node].record;
     const struct model_def *m = run_graph_node(r, node)->model;
-    bool by_itself = answered &&
-                     c->fallbacks == 0; /* another model's times and tokens are not its */
     r->expect.spent += spent_by(r, node) - r->expect.cost[node];
-    if (by_itself && c->first_content_us > c->start_us) {
-        ledger_note_latency(s->host->ledger, m->ledger, c->first_content_us - c->start_us,
-                            c->end_us - c->start_us, c->usage.completion);
-    }
-    if (by_itself && c->usage.known) {
-        ledger_note_tokens(s->host->ledger, snapshot_tokens(s->snapshot, s->task, m),
-                           graph_in_degree(s->graph, node), c->usage.prompt, c->usage.cached,
-                           c->usage.completion);
-    }
+    ledger_note_call(s->host->ledger, m->ledger, snapshot_tokens(s->snapshot, s->task, m),
+                     graph_in_degree(s->graph, node), true, &r->nodes[node].record);
 }

@@ -282,7 +282,7 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
     n->record = *record;
     n->call = NULL;
     arena_fini(&n->room);
-    run_expect_end(r, n->index, failure == NULL);
+    run_expect_end(r, n->index);
     if (!failure) {
         dag_end(&r->dag, n->index, true, run_now_us(r));
         if (r->spec.request->is_stream) {

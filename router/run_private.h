@@ -103,7 +103,7 @@ void run_expect_init(struct run *r);
 /* False: the node would take the run past its limit. True: it is on the bill. */
 bool run_expect_start(struct run *r, unsigned node);
 /* A call is over: the bill is put right, and the ledger learns. */
-void run_expect_end(struct run *r, unsigned node, bool answered);
+void run_expect_end(struct run *r, unsigned node);
 /* What a running node has at least before it is late: its model's 95th percentile, where it is known. */
 uint64_t run_expect_patience_us(const struct run *r, unsigned node);
 

@@ -2,6 +2,7 @@
 #include "upstream_fixture.h"
 
 #include "router/job.h"
+#include "router/ledger_stats.h"
 
 struct job_fixture {
     struct fixture *f;
@@ -211,6 +212,29 @@ static void a_job_that_was_never_started_can_be_freed(void **state)
     fixture_free(f);
 }
 
+static void what_one_call_took_is_learnt(void **state)
+{
+    struct job_fixture j = {.flow = SINK_OK};
+    struct ledger_latency latency;
+    struct ledger_token_means means;
+    (void) state;
+    begin(&j, STREAM_REQUEST);
+    wait_us(j.f, 300 * MS);
+    head(j.f, 200, STREAM);
+    body(j.f, WORD("a"));
+    body(j.f, LAST "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,"
+                   "\"total_tokens\":13}}\n\n" DONE);
+    ends(j.f, TRANSFER_COMPLETE);
+    const struct snapshot *s = j.f->snapshot;
+    ledger_latency(j.f->ledger, s->catalog->models[0].ledger, &latency);
+    ledger_token_means(j.f->ledger, snapshot_tokens(s, &s->tasks[0], &s->catalog->models[0]), 0,
+                       &means);
+    assert_int_equal(latency.count, 1);
+    assert_true(latency.first_s > 0.29 && latency.first_s < 0.31);
+    assert_true(means.answer == 4.0 && means.prompt == 9.0);
+    finish_fixture(&j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +247,7 @@ int main(void)
         cmocka_unit_test(an_answer_of_the_fallback_is_told_as_degraded),
         cmocka_unit_test(a_failure_is_told_once_with_its_reason),
         cmocka_unit_test(a_job_that_was_never_started_can_be_freed),
+        cmocka_unit_test(what_one_call_took_is_learnt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "router/ledger_stats.h"
 
+#include "cache/record.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -271,6 +273,36 @@ static void test_halving_keeps_a_thin_tail(void **state)
     }
 }
 
+/* ---- calls ---- */
+
+static void test_what_a_call_says(void **state)
+{
+    struct ledger *l = *state;
+    struct ledger_model *m = ledger_model(l, "m");
+    struct ledger_tokens *t = ledger_tokens(l, "math", "m");
+    struct call_record c = {.reason = END_COMPLETE,
+                            .start_us = 1000 * MS,
+                            .first_content_us = 1200 * MS,
+                            .end_us = 1600 * MS,
+                            .usage = {.known = true, .prompt = 30, .cached = 10, .completion = 5}};
+    ledger_note_call(l, m, t, 2, true, &c);
+    assert_int_equal(latency(l, m).count, 1);
+    near(latency(l, m).first_s, 0.2, 1e-6);
+    near(latency(l, m).per_token_s, 0.1, 1e-6);
+    near(means(l, t, 2).prompt, 30, 1e-6);
+    near(means(l, t, 2).answer, 5, 1e-6);
+    ledger_note_call(l, m, t, 2, false, &c); /* a whole reply has tokens, and no first one */
+    assert_int_equal(latency(l, m).count, 1);
+    assert_int_equal(means(l, t, 2).count, 2);
+    c.fallbacks = 1; /* another model answered */
+    ledger_note_call(l, m, t, 2, true, &c);
+    c.fallbacks = 0;
+    c.reason = END_CUT;
+    ledger_note_call(l, m, t, 2, true, &c);
+    assert_int_equal(latency(l, m).count, 1);
+    assert_int_equal(means(l, t, 2).count, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -288,6 +320,7 @@ int main(void)
         TEST(test_quantiles_of_known_samples),
         TEST(test_quantiles_follow_a_change),
         TEST(test_halving_keeps_a_thin_tail),
+        TEST(test_what_a_call_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
