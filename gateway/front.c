@@ -207,7 +207,14 @@ static enum err make_loop(struct front *f, struct errbuf *err)
 
 static void front_free(struct front *f)
 {
+    if (f->loop) {
+        loop_timer_clear(f->loop, &f->lag);
+        loop_timer_clear(f->loop, &f->linger);
+    }
     if (f->server.settings) {
+        f->server.on_drained = NULL;
+        server_abort(&f->server); /* sessions that no drain has ended */
+        loop_run(f->loop);
         server_fini(&f->server);
         log_tap_free(f->server.log);
     }
@@ -217,8 +224,6 @@ static void front_free(struct front *f)
     }
     if (f->loop) {
         loop_run(f->loop); /* what is freed at the end of a turn */
-        loop_timer_clear(f->loop, &f->lag);
-        loop_timer_clear(f->loop, &f->linger);
     }
     mailbox_free(f->mailbox);
     loop_free(f->loop);

@@ -233,6 +233,34 @@ static void an_abort_ends_what_a_drain_waits_for(void **state)
     close(door);
 }
 
+static void a_stop_without_a_drain_leaves_nothing(void **state)
+{
+    char url[64], config[256], text[1024];
+    int door = silent_upstream(url, sizeof(url));
+    (void) state;
+    snprintf(config, sizeof(config), UPSTREAM("url: \"%s\""), url);
+    struct office *o = office_open(config, true);
+    int idle = call_address(o->address);
+    int busy = call_address(o->address);
+    assert_true(say_to(idle, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(recv(idle, text, sizeof(text), 0) > 0);
+    snprintf(text, sizeof(text),
+             "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n" BODY,
+             sizeof(BODY) - 1);
+    assert_true(say_to(busy, text));
+    int upstream = accept(door, NULL, NULL);
+    close(idle); /* which the front need not have seen */
+    front_stop_and_free(o->front);
+    o->front = NULL;
+    hear_all(busy, text, sizeof(text)); /* it ends, if by a reset */
+    while (recv(upstream, text, sizeof(text), 0) > 0) {
+    }
+    close(busy);
+    close(upstream);
+    office_close(o);
+    close(door);
+}
+
 static int set_up(void **state)
 {
     struct errbuf why;
@@ -256,6 +284,7 @@ int main(void)
         cmocka_unit_test(new_settings_come_by_mail),
         cmocka_unit_test(mail_that_nobody_read_is_freed),
         cmocka_unit_test(a_drain_closes_the_idle_and_tells_main_once),
+        cmocka_unit_test(a_stop_without_a_drain_leaves_nothing),
         cmocka_unit_test(an_abort_ends_what_a_drain_waits_for),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
