@@ -9,7 +9,7 @@
 
 #define TWO_KEYS                                                                                   \
     "keys: [{name: a, sha256: " SECRET_SHA256 ", max_in_flight: 3}, {name: b, sha256: " ONES "}]"  \
-                                                                                             "\n"
+    "\n"
 
 struct ground {
     struct loop_virtual clock;
