@@ -249,13 +249,36 @@ static void stream_chunk(struct run *r, const struct chunk *c)
     }
 }
 
-static void assemble_it(struct run *r, const struct chunk *c)
+/* What the client has got nothing of may be replaced. */
+static void lose_output(struct run_node *n, const struct failure *failure)
 {
+    n->run->failure = *failure;
+    n->run->is_streaming = false;
+    run_settle(n->run, n->index, false);
+}
+
+static void assemble_it(struct run_node *n, const struct chunk *c)
+{
+    static const struct failure too_long = {
+        .reason = END_UPSTREAM_LIMIT,
+        .status = 502,
+        .message = "the model's answer is longer than limits.body",
+        .type = "server_error",
+        .code = "upstream_too_large"};
+    struct run *r = n->run;
     if (!r->assemble) {
         r->assemble = assemble_new(r->spec.host->reply_cap_bytes);
     }
-    if (!r->assemble || assemble_chunk(r->assemble, c) != ERR_NONE) {
-        fail(r, "the answer is longer than limits.body");
+    enum err rc = r->assemble ? assemble_chunk(r->assemble, c) : ERR_NOMEM;
+    if (rc == ERR_LIMIT) { /* as if its upstream had failed */
+        upstream_cancel(n->call, &n->record);
+        n->call = NULL;
+        n->record.reason = END_UPSTREAM_LIMIT;
+        arena_fini(&n->room);
+        run_expect_end(r, n->index);
+        lose_output(n, &too_long);
+    } else if (rc != ERR_NONE) {
+        fail(r, "no memory for the answer");
     }
 }
 
@@ -265,7 +288,7 @@ static void on_chunk(void *arg, const struct chunk *c)
     if (n->run->spec.request->is_stream) {
         stream_chunk(n->run, c);
     } else {
-        assemble_it(n->run, c);
+        assemble_it(n, c);
     }
 }
 
@@ -293,9 +316,7 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
     } else if (r->has_content) {
         finish(r, failure);
     } else {
-        r->failure = *failure;
-        r->is_streaming = false;
-        run_settle(r, n->index, false);
+        lose_output(n, failure);
     }
 }
 

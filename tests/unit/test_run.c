@@ -261,6 +261,48 @@ static void an_output_that_fails_before_content_is_rescued(void **state)
     world_free(w);
 }
 
+/* More than a reply may hold, for a client that wants it whole. */
+static void says_too_much(struct world *w, const char *model)
+{
+    char delta[1600];
+    memset(delta, 'x', sizeof(delta));
+    memcpy(delta, "{\"content\":\"", 12);
+    memcpy(delta + sizeof(delta) - 3, "\"}", 3);
+    begins(w, model);
+    for (unsigned i = 0; i < 16 && call_of(w, model)->events; i++) {
+        says(w, model, delta, "null");
+    }
+    assert_true(call_of(w, model)->cancelled);
+    pass_us(w, 0);
+}
+
+static void an_output_that_is_too_long_is_rescued(void **state)
+{
+    struct world *w = world_make("aaf", (uint32_t[]) {0, 0, 3}, false);
+    (void) state;
+    asks(w, WHOLE);
+    answers(w, "m0", "one");
+    answers(w, "m1", "two");
+    says_too_much(w, "m2");
+    assert_string_equal(w->log, "reply end:complete");
+    assert_non_null(strstr(w->text, "\"content\":\"two\""));
+    assert_string_equal(job_degraded(w->job), "rescue");
+    world_free(w);
+}
+
+static void an_output_that_is_too_long_is_an_error_where_nothing_else_answered(void **state)
+{
+    struct world *w = world_make("aaf", (uint32_t[]) {0, 0, 3}, false);
+    (void) state;
+    asks(w, WHOLE);
+    answers(w, "m0", "");
+    answers(w, "m1", "");
+    says_too_much(w, "m2");
+    assert_string_equal(w->log, "end:upstream_too_large");
+    assert_int_equal(w->failure.status, 502);
+    world_free(w);
+}
+
 /* A chain of three of which only the first answers. */
 static struct world *world_of_a_first_answer(const char *request)
 {
@@ -520,6 +562,8 @@ int main(void)
         cmocka_unit_test(empty_answers_are_a_failure),
         cmocka_unit_test(refusals_tool_calls_and_thoughts_are_no_answers),
         cmocka_unit_test(an_output_that_fails_before_content_is_rescued),
+        cmocka_unit_test(an_output_that_is_too_long_is_rescued),
+        cmocka_unit_test(an_output_that_is_too_long_is_an_error_where_nothing_else_answered),
         cmocka_unit_test(any_answer_rescues_where_none_feeds_the_output),
         cmocka_unit_test(no_answer_rescues_that_was_not_asked_for_the_form),
         cmocka_unit_test(after_content_the_client_sees_the_failure),
