@@ -100,21 +100,21 @@ step 600 "musl build" 'make_ FLAVOUR=musl all'
 step 600 "musl unit" 'make_ FLAVOUR=musl check'
 step 60 "musl program" '$BUILD/musl/sluice --version && ! readelf -l $BUILD/musl/sluice | grep INTERP'
 
-step 600 "musl e2e" 'make_ FLAVOUR=musl e2e E2E_JOBS=2 E2E="chat endpoints smuggling cancel"'
+step 600 "musl e2e" 'make_ FLAVOUR=musl e2e E2E_JOBS=2 E2E="chat endpoints smuggling cancel graph"'
 
 step 600 "i386 libraries" 'packaging/i386.sh'
 step 600 "i386 build" 'make_ FLAVOUR=i386 all'
 step 600 "i386 unit" 'make_ FLAVOUR=i386 check'
 step 60 "i386 program" '$BUILD/i386/sluice --version'
-step 600 "i386 e2e" 'make_ FLAVOUR=i386 e2e E2E_JOBS=2 E2E="chat endpoints smuggling cancel"'
+step 600 "i386 e2e" 'make_ FLAVOUR=i386 e2e E2E_JOBS=2 E2E="chat endpoints smuggling cancel graph"'
 
 step 900 "fuzz" 'make_ fuzz FUZZ_SECONDS=5'
 
 step 900 "e2e" 'make_ e2e E2E_JOBS=2 E2E="_1 _2 _3 _4 _5 _6 _7 _sim"'
 # What measures memory and delays has the machine for itself.
-step 900 "e2e load" 'make_ e2e E2E="_80 _81"'
+step 900 "e2e load" 'make_ e2e E2E="_8"'
 step 900 "e2e asan" 'make_ FLAVOUR=asan e2e E2E_JOBS=2'
-step 900 "e2e tsan" 'make_ FLAVOUR=tsan e2e E2E_JOBS=2 E2E="cancel slots life admin"'
+step 900 "e2e tsan" 'make_ FLAVOUR=tsan e2e E2E_JOBS=2 E2E="cancel slots life admin graph tasks"'
 step 900 "official clients" 'make_ clients'
 step 900 "provider faults" 'make_ faults'
 
