@@ -253,6 +253,23 @@ static void a_provider_keeps_its_words(void **state)
     stage_close(s);
 }
 
+static void what_a_provider_left_out_is_null(void **state)
+{
+    const struct failure f = {.reason = END_UPSTREAM_STATUS,
+                              .status = 400,
+                              .param = "ours",
+                              .code = "ours",
+                              .message_json = SLICE_LIT("\"theirs\""),
+                              .type_json = SLICE_LIT("\"their_type\"")};
+    struct stage *s = stage_open(GOOD);
+    struct reply r;
+    (void) state;
+    expect_error(s, &f, &r,
+                 "{\"error\":{\"message\":\"theirs\",\"type\":\"their_type\",\"param\":null,"
+                 "\"code\":null}}");
+    stage_close(s);
+}
+
 static void a_failure_says_when_to_come_back(void **state)
 {
     const struct failure f = {.reason = END_OVERLOADED,
@@ -404,6 +421,26 @@ static void full_by_one_big_event_that_leaves_at_once(void **state)
     stage_close(s);
 }
 
+/* Packed it never fills the connection, which would say so when it drains. */
+static void full_by_what_packs_to_little(void **state)
+{
+    static char big[5000];
+    struct stage *s = stage_open("compress: streams\nlimits: {stream_buffer: 4KiB}\n" GOOD);
+    struct exchange *x = stage_get(s, TAKES_GZIP);
+    struct reply r;
+    (void) state;
+    memset(big, 'x', sizeof(big) - 1);
+    reply_stream_begin(x);
+    add_stream(x, big);
+    assert_int_equal(reply_stream_flush(x), SINK_FULL);
+    gate_settle(s->gate);
+    assert_int_equal(s->drained, 1);
+    reply_stream_end(x);
+    stage_reply(s, &r);
+    assert_true(r.length < 1000);
+    stage_close(s);
+}
+
 static void full_until_the_client_has_read(void **state)
 {
     static char part[1000];
@@ -495,12 +532,14 @@ int main(void)
         cmocka_unit_test(head_tells_the_packed_length),
         cmocka_unit_test(an_error_has_all_four_members),
         cmocka_unit_test(a_provider_keeps_its_words),
+        cmocka_unit_test(what_a_provider_left_out_is_null),
         cmocka_unit_test(a_failure_says_when_to_come_back),
         cmocka_unit_test(a_stream_goes_out_turn_by_turn),
         cmocka_unit_test(an_aborted_stream_ends_with_the_error),
         cmocka_unit_test(http_1_0_gets_a_stream_without_chunks),
         cmocka_unit_test(streams_are_packed_where_it_is_wanted),
         cmocka_unit_test(full_by_one_big_event_that_leaves_at_once),
+        cmocka_unit_test(full_by_what_packs_to_little),
         cmocka_unit_test(full_until_the_client_has_read),
         cmocka_unit_test(nothing_is_said_to_a_client_that_is_gone),
         cmocka_unit_test(a_stream_to_a_client_that_left_is_freed),
