@@ -5,9 +5,10 @@ that answered tells the task."""
 import json
 import os
 import random
+import subprocess
 import unittest
 
-from harness import GatewayCase, chat
+from harness import GatewayCase, chat, program
 
 SUBJECTS = ("moon", "harbour", "winter", "garden", "river", "bridge", "market", "forest")
 CITIES = ("Ulm", "Porto", "Lyon", "Turku", "Graz", "Split", "Brno", "Gent")
@@ -187,6 +188,43 @@ class ByContentTest(TaskCase):
         stream = self.streamed("auto", messages=self.user("solve for x")["messages"])
         self.assert_whole_stream(stream)
         self.assertEqual(stream.head["x-sluice-task"], "math")
+
+
+class GeneratedTest(TaskCase):
+    """The three tasks of made-up items, learnt from those of one seed and asked with those of another."""
+
+    TASKS, LEARNT, ASKED = ("math", "facts", "strings"), 200, 100
+
+    @classmethod
+    def prompts(cls, task, seed, count):
+        """Without the marker at the end, which would give the task away."""
+        out = subprocess.run(
+            [program("sim"), "--items", task, "--seed", str(seed), "--count", str(count)],
+            check=True, capture_output=True).stdout
+        texts = [json.loads(line)["input"][0]["content"] for line in out.splitlines()]
+        cut = [text.partition("[[sim:")[0].strip() for text in texts]
+        assert all(cut) and all(a != b for a, b in zip(cut, texts))
+        return cut
+
+    @classmethod
+    def configure(cls, config):
+        config.model("fast")
+        config.doc["log"] = {"access": False}
+        config.doc["tasks"] = [
+            {"name": t, "match": {"examples": cls.write(t + ".jsonl", *cls.prompts(t, 1, cls.LEARNT))}}
+            for t in cls.TASKS]
+
+    def test_prompts_that_it_has_not_seen(self):
+        told = {}
+        with self.connect() as connection:
+            for task in self.TASKS:
+                for text in self.prompts(task, 2, self.ASKED):
+                    r = connection.call("POST", "/v1/chat/completions", chat("auto", text))
+                    self.assertEqual(r.status, 200, r.body)
+                    as_what = (task, r["x-sluice-task"])
+                    told[as_what] = told.get(as_what, 0) + 1
+        right = sum(n for (task, as_what), n in told.items() if task == as_what)
+        self.assertGreaterEqual(right, 0.95 * len(self.TASKS) * self.ASKED, told)
 
 
 class KeysTest(TaskCase):
