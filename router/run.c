@@ -258,9 +258,7 @@ void run_settle(struct run *r, unsigned node, bool answered)
         end_output(r, answered);
         return;
     }
-    if (answered) {
-        decide_votes(r, node);
-    }
+    decide_votes(r, node); /* by silence too: one less is out that could change it */
     if (r->sink) {
         cancel_unwanted(r);
         advance(r);

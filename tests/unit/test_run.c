@@ -112,6 +112,21 @@ static void a_vote_delivers_what_most_say_and_stops_when_it_is_decided(void **st
     world_free(w);
 }
 
+/* Two of four agree; once the third is silent, the fourth cannot outvote them. */
+static void a_vote_is_decided_by_silence_too(void **state)
+{
+    struct world *w = world_make("aaaav", (uint32_t[]) {0, 0, 0, 0, 15}, false);
+    (void) state;
+    asks(w, STREAM);
+    answers(w, "m0", "The answer is 4.");
+    answers(w, "m1", "The answer is 4.");
+    assert_string_equal(w->log, "");
+    answers(w, "m2", "");
+    assert_string_equal(w->log, "chunk content content end:complete");
+    assert_true(call_of(w, "m3")->cancelled);
+    world_free(w);
+}
+
 static void a_select_delivers_the_chosen_text_verbatim(void **state)
 {
     struct world *w = world_make("aas", (uint32_t[]) {0, 0, 3}, false);
@@ -552,6 +567,7 @@ int main(void)
         cmocka_unit_test(usage_speaks_of_the_client_s_side_and_sluice_of_all),
         cmocka_unit_test(an_assistant_improves_on_what_came_before),
         cmocka_unit_test(a_vote_delivers_what_most_say_and_stops_when_it_is_decided),
+        cmocka_unit_test(a_vote_is_decided_by_silence_too),
         cmocka_unit_test(a_select_delivers_the_chosen_text_verbatim),
         cmocka_unit_test(what_may_be_delivered_has_the_client_s_format),
         cmocka_unit_test(a_selection_out_of_range_is_rescued),
