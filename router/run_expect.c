@@ -37,8 +37,8 @@ static double predicted(const struct run *r, unsigned node)
 {
     struct cost_tokens t = tokens_of(r, node);
     switch (r->expect.currency) {
-    case RUN_UNITS:
-        return cost_node_units(r->spec.graph, node, &t);
+    case RUN_FLOPS: /* not units: one is measured with the tokens of its own node */
+        return cost_node_units(r->spec.graph, node, &t) * cost_unit_flops(&t);
     case RUN_USD:
         return cost_node_usd(r->spec.graph, node, &t);
     case RUN_CALLS:
@@ -71,8 +71,7 @@ static double spent_by(const struct run *r, unsigned node)
     if (r->expect.currency == RUN_USD) {
         return n->record.usd;
     }
-    return cost_flops(run_graph_node(r, node)->model, (double) u->prompt, (double) u->completion) /
-           cost_unit_flops(&r->expect.unit);
+    return cost_flops(run_graph_node(r, node)->model, (double) u->prompt, (double) u->completion);
 }
 
 bool run_expect_start(struct run *r, unsigned node)
@@ -119,9 +118,7 @@ uint64_t run_expect_patience_us(const struct run *r, unsigned node)
 void run_expect_init(struct run *r)
 {
     double expect_s[GRAPH_NODES_MAX] = {0}, calls[GRAPH_NODES_MAX] = {0};
-    r->expect.unit = (struct cost_tokens) {.prompt = (double) r->spec.request->prompt_tokens,
-                                           .answer = ANSWER_TOKENS};
-    if (!price_all(r, RUN_UNITS) && !price_all(r, RUN_USD)) {
+    if (!price_all(r, RUN_FLOPS) && !price_all(r, RUN_USD)) {
         price_all(r, RUN_CALLS);
     }
     for (unsigned i = 0; i < r->spec.graph->count; i++) {

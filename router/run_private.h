@@ -29,11 +29,10 @@ struct run_node {
 };
 
 struct run_expect {
-    double cost[GRAPH_NODES_MAX]; /* in units, dollars or calls: whichever is known of all nodes */
+    double cost[GRAPH_NODES_MAX]; /* in FLOPs, dollars or calls: whichever is known of all nodes */
     double limit;                 /* of the whole run */
     double spent;                 /* of what has been started; what is over, as it was */
-    enum run_currency { RUN_UNITS, RUN_USD, RUN_CALLS } currency;
-    struct cost_tokens unit;              /* what a unit is measured with */
+    enum run_currency { RUN_FLOPS, RUN_USD, RUN_CALLS } currency;
     double follow_s[GRAPH_NODES_MAX];     /* from a node's end to the output's; NAN: not known */
     double follow_nodes[GRAPH_NODES_MAX]; /* that come one after the other until then */
 };

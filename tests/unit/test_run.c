@@ -1,5 +1,7 @@
 #include "tests/unit/run_fixture.h"
 
+#include "router/ledger_stats.h"
+
 #define PANEL "aaaf", (uint32_t[]) {0, 0, 0, 7}, false
 
 /* ---- the way of an answer ---- */
@@ -541,6 +543,27 @@ static void what_would_cost_too_much_does_not_start(void **state)
     world_free(w);
 }
 
+/* Answers of 8,000 tokens are what is expected here, so they leave the budget for the whole chain. */
+static void answers_as_long_as_usual_cost_what_was_predicted(void **state)
+{
+    struct world *w = world_make("aaa", (uint32_t[]) {0, 1, 2}, false);
+    const struct snapshot *s = w->snapshot;
+    (void) state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct ledger_tokens *t = snapshot_tokens(s, &s->tasks[0], &s->catalog->models[i]);
+        ledger_note_tokens(w->ledger, t, i > 0, 10, 0, 8000);
+    }
+    asks(w, STREAM);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *model = s->catalog->models[i].name;
+        begins(w, model);
+        says(w, model, "{\"content\":\"long\"}", "\"stop\"");
+        ends(w, model, i > 0 ? 8010 : 10, 8000);
+    }
+    assert_string_equal(w->text, "long");
+    world_free(w);
+}
+
 /* ---- one call instead ---- */
 
 static void what_a_graph_cannot_do_is_one_call(void **state)
@@ -592,6 +615,7 @@ int main(void)
         cmocka_unit_test(replicas_have_seeds_of_their_own_from_the_client_s),
         cmocka_unit_test(candidates_stand_in_a_drawn_order),
         cmocka_unit_test(what_would_cost_too_much_does_not_start),
+        cmocka_unit_test(answers_as_long_as_usual_cost_what_was_predicted),
         cmocka_unit_test(what_a_graph_cannot_do_is_one_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
