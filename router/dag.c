@@ -95,7 +95,7 @@ uint32_t dag_candidates(const struct dag *d, unsigned node)
 
 /* ---- stragglers ---- */
 
-/* Of the nodes in `set`, which is not empty; of an even number the mean of the middle two. */
+/* Of the nodes in `set`; of an even number the mean of the middle two, of none 0. */
 static uint64_t median_us(const struct dag *d, uint32_t set)
 {
     uint64_t times[GRAPH_NODES_MAX];
@@ -112,6 +112,9 @@ static uint64_t median_us(const struct dag *d, uint32_t set)
             times[at] = times[at - 1];
         }
         times[at] = time;
+    }
+    if (n == 0) {
+        return 0;
     }
     return n % 2 == 1 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
 }

@@ -72,7 +72,7 @@ static uint64_t decimal_us(struct slice text, uint64_t unit_us)
 /* Nonsense counts as absent. */
 static uint64_t seconds_or_date_us(struct slice text, const struct env *env)
 {
-    uint64_t us = decimal_us(text, 1000 * 1000);
+    uint64_t us = decimal_us(text, UINT64_C(1000000));
     int64_t when;
     if (us != UINT64_MAX || !http_date_parse(text, &when)) {
         return us;

@@ -235,7 +235,7 @@ static void tell(struct item *it, struct dice *d, const struct recipe *r, const 
                 buf_add(&it->text, at, 1);
                 continue;
             }
-            buf_adds(&it->text, round == 0 ? word : parts[part++]);
+            buf_adds(&it->text, round == 0 ? word : parts[part++ % 2]);
             at++;
         }
         form = dice_pick(d, r->n == 2 ? joints : singles);
