@@ -331,6 +331,7 @@ void upstream_cancel(struct upstream_call *c, struct call_record *record)
             c->attempt = NULL;
         }
         c->record.end_us = loop_now_us(c->host->loop);
+        c->record.usd = model_usd(c->model, &c->record.usage);
         snapshot_unref(c->spec.snapshot);
         c->spec.snapshot = NULL;
     }

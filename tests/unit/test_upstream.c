@@ -348,6 +348,22 @@ static void a_cancel_stops_everything_and_gives_the_slot_back(void **state)
     }
 }
 
+static void what_a_cancelled_call_took_has_its_price(void **state)
+{
+    struct fixture *f = fixture_make(1, ON_ABANDON_ABORT, true);
+    struct call_record record;
+    (void) state;
+    start(f, STREAM_REQUEST);
+    head(f, 200, STREAM);
+    body(f, WORD("a"));
+    body(f, "data: {\"id\":\"up-1\",\"choices\":[],"
+            "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n");
+    upstream_cancel(f->call, &record);
+    f->call = NULL;
+    assert_int_equal(record.usd * 1e9 + 0.5, 3000 + 2 * 2000);
+    fixture_free(f);
+}
+
 static void a_cancel_during_the_backoff_stops_it(void **state)
 {
     struct fixture *f = fixture_make(5, ON_ABANDON_ABORT, true);
@@ -395,6 +411,7 @@ int main(void)
         cmocka_unit_test(an_open_breaker_goes_to_the_fallback),
         cmocka_unit_test(an_open_breaker_without_fallback_is_waited_for_only_briefly),
         cmocka_unit_test(a_cancel_stops_everything_and_gives_the_slot_back),
+        cmocka_unit_test(what_a_cancelled_call_took_has_its_price),
         cmocka_unit_test(a_cancel_during_the_backoff_stops_it),
         cmocka_unit_test(on_abandon_drain_lets_the_upstream_finish),
     };
