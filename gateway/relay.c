@@ -423,12 +423,21 @@ void relay_stop(struct exchange *x, enum end_reason reason)
     }
 }
 
-/* A graph's calls, each in a line of its own. */
-static void log_calls(const struct relay *r)
+static bool is_unreported(const struct call_record *call)
 {
+    return call->first_byte_us != 0 && !call->usage.known;
+}
+
+/* A graph's calls: each gets a line of its own, and the key pays for those that nobody reports. */
+static void note_calls(struct relay *r)
+{
+    const struct call_record *answer = &r->x->record.call;
     const struct call_record *call;
     for (unsigned node = 0; (call = job_call(r->job, &node)) != NULL;) {
         log_node_call(r->x->server->log, exchange_id(r->x), call);
+        if (call->node != answer->node || answer->attempts == 0) {
+            r->limits.unreported += is_unreported(call);
+        }
     }
 }
 
@@ -442,7 +451,7 @@ void relay_release(struct exchange *x)
     loop_timer_clear(x->server->loop, &r->heartbeat);
     if (r->route.graph) {
         job_report(r->job, &x->record);
-        log_calls(r);
+        note_calls(r);
     }
     if (reason != END_NONE) {
         x->record.reason = reason; /* what the client was told goes before what the job knows */

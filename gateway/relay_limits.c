@@ -64,13 +64,14 @@ bool relay_limits_enter(struct relay_limits *l, struct exchange *x, const struct
 uint64_t relay_limits_used(const struct relay_limits *l, const struct record *r)
 {
     uint64_t reported = r->usage.known ? r->usage.prompt + r->usage.completion : 0;
+    uint64_t others = l->unreported * l->prompt_tokens;
     if (r->call.usage.known || r->call.first_byte_us == 0) {
-        return reported;
+        return reported + others;
     }
     if (r->reason == END_COMPLETE) {
-        return r->usage.known ? reported : l->estimated_tokens;
+        return (r->usage.known ? reported : l->estimated_tokens) + others;
     }
-    return reported + l->prompt_tokens + l->delivered_events;
+    return reported + others + l->prompt_tokens + l->delivered_events;
 }
 
 void relay_limits_leave(struct relay_limits *l, struct exchange *x)

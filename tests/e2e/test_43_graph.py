@@ -1,6 +1,7 @@
 """A request that runs through a graph of several models: the output streams, latency is the critical
 path, failures inside stay inside, and a client that leaves takes the whole graph with it."""
 
+import hashlib
 import json
 import os
 import random
@@ -307,6 +308,36 @@ class DepartureTest(GraphCase):
             worst = max(worst, time.monotonic() - left)
         self.assertLess(worst, 0.1 * SLOW, "from the last departure to the end of the last call")
         self.assertEqual(self.chat("graph/deep").status, 200)
+
+
+class KeyTest(GraphCase):
+    """What a graph that nobody waits for any more costs its API key."""
+
+    graphs = {"panel": panel("a0", "a1", "a2")}
+    bearer = [("Authorization", "Bearer secret")]
+
+    @classmethod
+    def configure(cls, config):
+        super().configure(config)
+        for i in range(3):
+            config.model("a%d" % i, id="fast:first=5,token=500,tokens=40,id=a%d" % i)
+        config.model("f", id="fast:tokens=3,id=f")
+        config.doc["keys"] = [{"name": "k", "sha256": hashlib.sha256(b"secret").hexdigest(),
+                               "tokens_per_minute": 1200}]
+
+    def next_one(self):
+        r = self.chat("f", headers=self.bearer, max_tokens=10)
+        return r if r.status == 200 else None
+
+    def test_leaving_costs_the_prompts_of_its_calls(self):
+        with self.connect() as c:
+            body = chat("graph/panel", text="x" * 800, max_tokens=10)
+            c.request("POST", "/v1/chat/completions", body, headers=self.bearer)
+            self.eventually(lambda: self.sim.stats()["in_flight"] == 3, "the assistants are at work")
+            time.sleep(0.1)  # a head has come of each; nothing else shows it from outside
+        self.eventually(lambda: self.sim.stats()["in_flight"] == 0, "they are cancelled")
+        left = int(self.next_one()["x-ratelimit-remaining-tokens"])
+        self.assertLess(left, 1200 - 3 * 200 + 40, "a prompt of 200 tokens, three times")
 
 
 if __name__ == "__main__":

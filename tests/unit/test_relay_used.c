@@ -22,6 +22,7 @@ static void the_ways_it_can_end(void **state)
         struct token_usage call;
         struct token_usage sum;
         uint64_t used;
+        uint32_t unreported;
     } rows[] = {
         /* One node. */
         {END_COMPLETE, true, answer, answer, 250},
@@ -37,14 +38,21 @@ static void the_ways_it_can_end(void **state)
         {END_CLIENT_GONE, true, none, others, 1193},
         {END_CLIENT_GONE, false, none, others, 990},
         {END_COMPLETE, false, none, others, 990}, /* a vote */
+        /* Others of the graph, cancelled before they said what they took. */
+        {END_CLIENT_GONE, false, none, none, 600, 3}, /* it left before the output began */
+        {END_CLIENT_GONE, true, none, others, 1393, 1},
+        {END_COMPLETE, true, answer, all, 1440, 1}, /* a straggler */
+        {END_COMPLETE, true, none, none, 1100, 2},
     };
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct relay_limits l = limits;
         const struct record record = {
             .reason = rows[i].reason,
             .usage = rows[i].sum,
             .call = {.first_byte_us = rows[i].has_begun ? 5 : 0, .usage = rows[i].call}};
-        assert_int_equal(relay_limits_used(&limits, &record), rows[i].used);
+        l.unreported = rows[i].unreported;
+        assert_int_equal(relay_limits_used(&l, &record), rows[i].used);
     }
 }
 
