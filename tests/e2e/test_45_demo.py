@@ -1,5 +1,8 @@
 """The demo's comparison of models with a graph of models, against a gateway and simulated models."""
 
+import contextlib
+import importlib.util
+import io
 import os
 import pty
 import re
@@ -27,6 +30,7 @@ class DemoCase(GraphCase):
         "broken": panel("llama-8b", "gemma-9b", output="cut"),
         "failing": panel("llama-8b", "gemma-9b", output="silent"),
         "down": alone("down"),
+        "mute": alone("silent"),
     }
     sim_options = ("--seed", "10")
 
@@ -34,7 +38,7 @@ class DemoCase(GraphCase):
     def configure(cls, config):
         super().configure(config)
         for name in ("llama-8b", "gemma-9b", "qwen-7b", "llama-70b"):
-            config.model(name, id=name + ":first=2,token=0,words=12", params=8e9, layers=32,
+            config.model(name, id=name + ":first=40,token=0,words=12", params=8e9, layers=32,
                          hidden=4096, price={"input": 1, "output": 2})
         config.model("cut", id="s08-cut:at=5", settings={"retries": 0})
         config.model("down", id="s04-503", settings={"retries": 0})
@@ -101,7 +105,9 @@ class ComparisonTest(DemoCase):
         self.assertEqual(len(calls), 4)
         self.assertEqual([begin for _, begin, _ in calls[:3]], ["0.00"] * 3)
         self.assertEqual(calls[3][0], "qwen-7b")
-        self.assertGreaterEqual(float(calls[3][2]), max(float(end) for _, _, end in calls[:3]))
+        waited = max(float(end) for _, _, end in calls[:3])
+        self.assertGreaterEqual(waited, 0.04)
+        self.assertGreaterEqual(float(calls[3][1]), waited - 0.01, "but for rounding")
 
     def test_the_same_each_time(self):
         tables = [re.findall(r"[✓✗] \S+", self.compare()[1]) for _ in range(2)]
@@ -140,14 +146,47 @@ class FailureTest(DemoCase):
         self.assert_fails("sluice.*: .*missing.yaml", config="/missing.yaml")
 
     def test_interrupted(self):
-        """While an answer is waited for that does not come."""
-        child = subprocess.Popen(self.command("failing"), stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, env=self.environment())
-        self.eventually(lambda: self.sim.stats("s06-silent")["in_flight"] == 1, "it waits")
-        child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=10 * SLOW)
-        self.assertEqual((child.returncode, errors), (130, b""))
-        self.eventually(lambda: self.sim.stats("s06-silent")["in_flight"] == 0, "it is cancelled")
+        """While an answer is waited for that does not come: the streamed one, then one of many."""
+        for arguments in (("failing",), ("panel", "mute,large")):
+            child = subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, env=self.environment())
+            self.eventually(lambda: self.sim.stats("s06-silent")["in_flight"] > 0, "it waits")
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=10 * SLOW)
+            self.assertEqual((child.returncode, errors), (130, b""))
+            self.eventually(lambda: self.sim.stats("s06-silent")["in_flight"] == 0, "it is cancelled")
+
+
+class PartsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        spec = importlib.util.spec_from_file_location("demo_compare", SCRIPT)
+        cls.demo = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(cls.demo)
+
+    def test_wilson(self):
+        for right, n, low, high in ((50, 100, 0.4038, 0.5962), (0, 10, 0, 0.2775), (81, 263, 0.2553, 0.3662)):
+            got = self.demo.interval(right, n)
+            self.assertAlmostEqual(got[0], low, 3)
+            self.assertAlmostEqual(got[1], high, 3)
+
+    def test_short(self):
+        self.assertEqual(self.demo.short("A rope is cut. How long is\nit? Box it. [[sim:math:1]]"),
+                         "How long is it?")
+        self.assertEqual(self.demo.short("No question [[x]]"), "No question")
+        self.assertEqual(len(self.demo.short("word " * 30 + "?")), self.demo.QUESTION)
+
+    def test_a_stream_without_its_end(self):
+        class Cut:
+            url = "http://nowhere"
+
+            def post(self, _):
+                event = b'data: {"choices": [{"delta": {"content": "Half"}}]}\n'
+                return io.BytesIO(), io.BytesIO(event)
+
+        with contextlib.redirect_stdout(io.StringIO()) as out, self.assertRaises(self.demo.Failed):
+            self.demo.show_stream(Cut(), None, "m", "?")
+        self.assertIn("Half", out.getvalue())
 
 
 if __name__ == "__main__":
