@@ -51,7 +51,7 @@ const char *job_degraded(const struct job *job);
 void job_report(const struct job *job, struct record *record);
 
 /* The calls of a graph of several nodes, one at a time in canonical order: begin with *node 0; NULL behind
- * the last. Nodes that made none are left out. */
+ * the last. Nodes without one (run_call) are left out. */
 const struct call_record *job_call(const struct job *job, unsigned *node);
 
 #endif

@@ -3,6 +3,7 @@
 #include "cache/mix.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { PROMPT_ROOM_BYTES = 1024, VOTES_ROOM_FACTOR = 16 };
 
@@ -141,14 +142,21 @@ static uint64_t deadline_of(const struct run *r, unsigned node)
     return now + (uint64_t) own;
 }
 
+/* It makes no call, and says so. */
 static void fail_node(struct run_node *n, enum end_reason reason, const char *message)
 {
+    const struct model_def *m = run_graph_node(n->run, n->index)->model;
+    uint64_t now = run_now_us(n->run);
     n->run->failure = (struct failure) {.reason = reason,
                                         .status = 503,
                                         .message = message,
                                         .type = "server_error",
                                         .code = end_reason_text(reason)};
-    n->record.reason = reason;
+    n->record = (struct call_record) {
+        .node = n->index, .reason = reason, .start_us = now, .end_us = now};
+    snprintf(n->record.model, sizeof(n->record.model), "%s", m->name);
+    snprintf(n->record.upstream, sizeof(n->record.upstream), "%s", m->upstream->name);
+    n->has_record = true;
     arena_fini(&n->room);
     run_settle(n->run, n->index, false);
 }

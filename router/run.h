@@ -49,7 +49,8 @@ const char *run_degraded(const struct run *r);
 /* What is known now. `call` is the output node's, or that of the node whose text was delivered. */
 void run_report(const struct run *r, struct record *record);
 
-/* Of each node in canonical order; NULL: it made no call. */
+/* Of each node in canonical order; NULL: it was not to make a call, or not yet. One that could not be made, as
+ * when it would have cost too much, has no attempts and its reason. */
 const struct call_record *run_call(const struct run *r, unsigned node);
 
 #endif

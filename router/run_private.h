@@ -17,7 +17,7 @@ struct run_node {
     struct collect collect;     /* the answer of a node that does not stream */
     struct arena room;          /* of what it is asked, until its call is over */
     struct node_ask ask;
-    struct call_record record; /* once it has started */
+    struct call_record record; /* once it has started, or was not let */
     bool has_record;
     bool is_cut;
     struct slice text;  /* the answer once it is settled: in `collect`, or another node's */

@@ -540,6 +540,10 @@ static void what_would_cost_too_much_does_not_start(void **state)
     assert_null(call_of(w, "m1"));
     answers(w, "m2", "fused");
     assert_string_equal(w->text, "fused");
+    const struct call_record *left_out = job_call(w->job, &(unsigned) {1});
+    assert_int_equal(left_out->reason, END_BUDGET);
+    assert_string_equal(left_out->model, "m1");
+    assert_int_equal(report(w)->calls, 2);
     world_free(w);
 }
 
