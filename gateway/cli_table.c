@@ -1,5 +1,6 @@
 #include "gateway/cli_table.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 enum { GAP = 2, FIRST_BLOCK_BYTES = 1024, CAP_BYTES = 16 << 20 };
@@ -36,6 +37,17 @@ void cli_table_add(struct cli_table *t, const char *const *cells)
         t->first = row;
     }
     t->last = row;
+}
+
+void cli_table_pair(struct cli_table *t, const char *name, const char *fmt, ...)
+{
+    struct errbuf text;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text.text, sizeof(text.text), fmt, args);
+    va_end(args);
+    const char *cells[] = {name, text.text};
+    cli_table_add(t, cells);
 }
 
 /* Characters of UTF-8, which is columns for all that names hold. */

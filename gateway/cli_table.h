@@ -20,6 +20,8 @@ void cli_table_fini(struct cli_table *t);
 
 /* `columns` cells, each a text (copied); NULL is an empty one. */
 void cli_table_add(struct cli_table *t, const char *const *cells);
+/* A row of two: a name, and a text of at most half a KiB. */
+void cli_table_pair(struct cli_table *t, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Each row behind `indent` spaces. */
 void cli_table_print(const struct cli_table *t, unsigned indent, FILE *out);
 

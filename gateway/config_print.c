@@ -6,7 +6,6 @@
 #include "gateway/config_value.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 enum { INDENT = 2, CELL_BYTES = 64 };
@@ -50,19 +49,6 @@ static const char *size(struct cell *c, size_t bytes)
     return config_value_size_text(bytes, c->text);
 }
 
-static void add_pair(struct cli_table *t, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void add_pair(struct cli_table *t, const char *name, const char *fmt, ...)
-{
-    struct errbuf text;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text.text, sizeof(text.text), fmt, args);
-    va_end(args);
-    const char *cells[] = {name, text.text};
-    cli_table_add(t, cells);
-}
-
 static void print_title(const char *title, FILE *out)
 {
     fprintf(out, "\n%s\n", title);
@@ -72,36 +58,38 @@ static void print_title(const char *title, FILE *out)
 
 static void add_endpoints(struct cli_table *t, const struct config *c)
 {
-    add_pair(t, "listen", "%s, %s", c->listen_text, c->tls_cert ? "TLS" : "plain HTTP");
+    cli_table_pair(t, "listen", "%s, %s", c->listen_text, c->tls_cert ? "TLS" : "plain HTTP");
     if (c->tls_cert) {
-        add_pair(t, "tls", "certificate %s, key %s", c->tls_cert, c->tls_key);
+        cli_table_pair(t, "tls", "certificate %s, key %s", c->tls_cert, c->tls_key);
     }
-    add_pair(t, "admin", "%s%s", c->admin_text ? c->admin_text : "none",
-             !c->admin_text     ? ""
-             : c->admin.is_unix ? ", for the user who runs it"
-             : c->admin_token   ? ", changes with a token"
-                                : ", reading only");
-    add_pair(t, "workers", "%u", c->workers);
-    add_pair(t, "data", "%s", c->data ? c->data : "none: nothing is remembered");
+    cli_table_pair(t, "admin", "%s%s", c->admin_text ? c->admin_text : "none",
+                   !c->admin_text     ? ""
+                   : c->admin.is_unix ? ", for the user who runs it"
+                   : c->admin_token   ? ", changes with a token"
+                                      : ", reading only");
+    cli_table_pair(t, "workers", "%u", c->workers);
+    cli_table_pair(t, "data", "%s", c->data ? c->data : "none: nothing is remembered");
 }
 
 static void add_bounds(struct cli_table *t, const struct config *c)
 {
     struct cell a[6];
-    add_pair(t, "limits", "body %s, answer %s, stream buffer %s, %u connections a worker",
-             size(&a[0], c->limits.body_bytes), size(&a[1], c->limits.answer_bytes),
-             size(&a[2], c->limits.stream_buffer_bytes), c->limits.connections);
-    add_pair(t, "timeouts", "handshake %s, head %s, body %s, keep-alive %s, send %s, request %s",
-             duration(&a[0], c->timeouts.handshake_us), duration(&a[1], c->timeouts.head_us),
-             duration(&a[2], c->timeouts.body_us), duration(&a[3], c->timeouts.keep_alive_us),
-             duration(&a[4], c->timeouts.send_us), duration(&a[5], c->timeouts.request_us));
+    cli_table_pair(t, "limits", "body %s, answer %s, stream buffer %s, %u connections a worker",
+                   size(&a[0], c->limits.body_bytes), size(&a[1], c->limits.answer_bytes),
+                   size(&a[2], c->limits.stream_buffer_bytes), c->limits.connections);
+    cli_table_pair(t, "timeouts",
+                   "handshake %s, head %s, body %s, keep-alive %s, send %s, request %s",
+                   duration(&a[0], c->timeouts.handshake_us), duration(&a[1], c->timeouts.head_us),
+                   duration(&a[2], c->timeouts.body_us), duration(&a[3], c->timeouts.keep_alive_us),
+                   duration(&a[4], c->timeouts.send_us), duration(&a[5], c->timeouts.request_us));
     if (c->heartbeat_first_us > 0) {
-        add_pair(t, "heartbeat", "after %s, then every %s", duration(&a[0], c->heartbeat_first_us),
-                 duration(&a[1], c->heartbeat_every_us));
+        cli_table_pair(t, "heartbeat", "after %s, then every %s",
+                       duration(&a[0], c->heartbeat_first_us),
+                       duration(&a[1], c->heartbeat_every_us));
     } else {
-        add_pair(t, "heartbeat", "off");
+        cli_table_pair(t, "heartbeat", "off");
     }
-    add_pair(t, "drain", "%s", duration(&a[0], c->drain_us));
+    cli_table_pair(t, "drain", "%s", duration(&a[0], c->drain_us));
 }
 
 static void print_server(const struct config *c, FILE *out)
@@ -111,12 +99,13 @@ static void print_server(const struct config *c, FILE *out)
     add_endpoints(&t, c);
     add_bounds(&t, c);
     for (size_t i = 0; c->cors[i]; i++) {
-        add_pair(&t, i == 0 ? "cors" : "", "%s", c->cors[i]);
+        cli_table_pair(&t, i == 0 ? "cors" : "", "%s", c->cors[i]);
     }
-    add_pair(&t, "compress", c->compress_streams ? "JSON answers and streams" : "JSON answers");
-    add_pair(&t, "log", "%s, to %s, %s", config_key_word("log", "level", c->log_level),
-             c->log_file ? c->log_file : "standard error",
-             c->log_access ? "a line for every request" : "no line for requests");
+    cli_table_pair(&t, "compress",
+                   c->compress_streams ? "JSON answers and streams" : "JSON answers");
+    cli_table_pair(&t, "log", "%s, to %s, %s", config_key_word("log", "level", c->log_level),
+                   c->log_file ? c->log_file : "standard error",
+                   c->log_access ? "a line for every request" : "no line for requests");
     cli_table_print(&t, INDENT, out);
     cli_table_fini(&t);
 }

@@ -9,26 +9,12 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { INDENT = 4, DRAWING_INDENT = 6, DRAWING_COLUMNS = 94 };
 
-/* Tables of two columns; words that they need live in their arena. */
-
-static void add(struct cli_table *t, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void add(struct cli_table *t, const char *name, const char *fmt, ...)
-{
-    struct errbuf text;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text.text, sizeof(text.text), fmt, args);
-    va_end(args);
-    const char *cells[] = {name, text.text};
-    cli_table_add(t, cells);
-}
+/* Words that a table needs live in its arena. */
 
 static void end(struct cli_table *t, FILE *out)
 {
@@ -92,31 +78,34 @@ static void add_cost(struct cli_table *t, const struct graph_facts *f)
     if (!isnan(f->units)) {
         snprintf(units, sizeof(units), "%.3g units of flops", f->units);
     }
-    add(t, "cost", "%s, %.3g dollars (%.0f tokens of prompt, %.0f of each answer)", units, f->usd,
-        tokens.prompt, tokens.answer);
+    cli_table_pair(t, "cost", "%s, %.3g dollars (%.0f tokens of prompt, %.0f of each answer)",
+                   units, f->usd, tokens.prompt, tokens.answer);
 }
 
 static void add_graph(struct cli_table *t, const struct graph *g, const struct graph_facts *f)
 {
     char context[64] = "context not known";
-    add(t, "id", "%s: %u node%s, %u call%s, width %u, depth %u", f->id, g->count,
-        g->count == 1 ? "" : "s", f->calls, f->calls == 1 ? "" : "s", g->width, g->depth);
+    cli_table_pair(t, "id", "%s: %u node%s, %u call%s, width %u, depth %u", f->id, g->count,
+                   g->count == 1 ? "" : "s", f->calls, f->calls == 1 ? "" : "s", g->width,
+                   g->depth);
     add_cost(t, f);
     if (isnan(f->latency_s)) {
-        add(t, "latency", "not known before the first calls, nor from models[].speed");
+        cli_table_pair(t, "latency", "not known before the first calls, nor from models[].speed");
     } else {
-        add(t, "latency", "%.3g s along the critical path, by models[].speed", f->latency_s);
+        cli_table_pair(t, "latency", "%.3g s along the critical path, by models[].speed",
+                       f->latency_s);
     }
     if (f->context > 0) {
         snprintf(context, sizeof(context), "context %" PRIu64, f->context);
     }
     bool is_single = graph_is_single(g);
     unsigned can = f->capabilities & ~(unsigned) CAPABILITY_NO_SYSTEM;
-    add(t, is_single ? "model" : "models", "%s, %s%s%s", context, is_single ? "can " : "all can ",
-        join_flags(t, "models[]", "capabilities", can, "chat"),
-        can == f->capabilities ? ""
-        : is_single            ? ", refuses system messages"
-                               : ", not all take system messages");
+    cli_table_pair(t, is_single ? "model" : "models", "%s, %s%s%s", context,
+                   is_single ? "can " : "all can ",
+                   join_flags(t, "models[]", "capabilities", can, "chat"),
+                   can == f->capabilities ? ""
+                   : is_single            ? ", refuses system messages"
+                                          : ", not all take system messages");
 }
 
 void config_print_graphs(const struct snapshot *s, FILE *out)
@@ -154,16 +143,17 @@ static size_t count_examples(const struct config_examples *e, const char *task)
 static void add_match(struct cli_table *t, const struct config *c, const struct task *task)
 {
     size_t examples = count_examples(c->examples, task->name);
-    add(t, "asked for by", "%s, or auto with x-sluice-task: %s", task->route_name,
-        task->match.header);
+    cli_table_pair(t, "asked for by", "%s, or auto with x-sluice-task: %s", task->route_name,
+                   task->match.header);
     if (task->match.rules != 0) {
-        add(t, "has", "%s", join_flags(t, "tasks[].match", "rules", task->match.rules, ""));
+        cli_table_pair(t, "has", "%s",
+                       join_flags(t, "tasks[].match", "rules", task->match.rules, ""));
     }
     if (task->match.any) {
-        add(t, "says", "%s", join(t, task->match.any, "\"", ""));
+        cli_table_pair(t, "says", "%s", join(t, task->match.any, "\"", ""));
     }
     if (examples > 0) {
-        add(t, "is like", "one of %zu examples", examples);
+        cli_table_pair(t, "is like", "one of %zu examples", examples);
     }
 }
 
@@ -187,11 +177,12 @@ static void add_units(struct cli_table *t, double units)
         models++;
     }
     if (models > 0) {
-        add(t, "budget",
+        cli_table_pair(
+            t, "budget",
             "%.6g units of flops: %u models of 1e9 parameters wired completely, and a fuser of 3e9",
             units, models);
     } else {
-        add(t, "budget", "%.6g units of flops", units);
+        cli_table_pair(t, "budget", "%.6g units of flops", units);
     }
 }
 
@@ -202,19 +193,21 @@ static void add_limits(struct cli_table *t, const struct task *task)
         add_units(t, task->budget.units);
     }
     if (!isnan(task->budget.usd)) {
-        add(t, "budget", "%.6g dollars", task->budget.usd);
+        cli_table_pair(t, "budget", "%.6g dollars", task->budget.usd);
     }
-    add(t, "data", "%s%s", data_text(t, task),
-        task->data_is_written ? "; models and graphs asked for by name too" : "");
-    add(t, "deadline", "%s", config_value_duration_text(task->deadline_us, text));
+    cli_table_pair(t, "data", "%s%s", data_text(t, task),
+                   task->data_is_written ? "; models and graphs asked for by name too" : "");
+    cli_table_pair(t, "deadline", "%s", config_value_duration_text(task->deadline_us, text));
     if (graph_is_single(task->arms[0].graph)) {
         return; /* it has no inner nodes and no votes */
     }
-    add(t, "requests with tools", "%s", task->tools_graph ? "run through the graph" : "one call");
-    add(t, "inner nodes", "up to %" PRIu32 " tokens, are also sent %s", task->node_tokens,
-        join(t, task->pass, "", "nothing of the request but reasoning_effort"));
-    add(t, "votes compare", "%s", config_key_word("tasks[]", "answer", task->answer));
-    add(t, "templates", "%s", task->prompts == prompt_defaults() ? "ours" : "its own");
+    cli_table_pair(t, "requests with tools", "%s",
+                   task->tools_graph ? "run through the graph" : "one call");
+    cli_table_pair(t, "inner nodes", "up to %" PRIu32 " tokens, are also sent %s",
+                   task->node_tokens,
+                   join(t, task->pass, "", "nothing of the request but reasoning_effort"));
+    cli_table_pair(t, "votes compare", "%s", config_key_word("tasks[]", "answer", task->answer));
+    cli_table_pair(t, "templates", "%s", task->prompts == prompt_defaults() ? "ours" : "its own");
 }
 
 static void print_task(const struct config *c, const struct snapshot *s, const struct task *task,
@@ -233,7 +226,7 @@ static void print_task(const struct config *c, const struct snapshot *s, const s
     add_match(&sheet, c, task);
     add_graph(&sheet, g, &facts);
     add_limits(&sheet, task);
-    add(&sheet, "learning", "level %d: %s", CONFIG_PRINT_LEVEL, config_print_missing());
+    cli_table_pair(&sheet, "learning", "level %d: %s", CONFIG_PRINT_LEVEL, config_print_missing());
     end(&sheet, out);
     if (!graph_is_single(g)) {
         print_drawing(g, out);

@@ -276,10 +276,8 @@ static void put_request(struct log_line *l, const struct record *r)
     text_if(l, "degraded", r->degraded);
 }
 
-static void put_call(struct log_line *l, const struct record *r)
+static void put_upstream(struct log_line *l, const struct call_record *call)
 {
-    const struct call_record *call = &r->call;
-
     text_if(l, "upstream", call->upstream);
     text_if(l, "upstream_model", call->model);
     if (call->status != 0) {
@@ -289,11 +287,14 @@ static void put_call(struct log_line *l, const struct record *r)
     text_if(l, "upstream_detail", call->detail);
     log_line_u64(l, "attempts", call->attempts);
     log_line_u64(l, "fallbacks", call->fallbacks);
-    log_line_u64(l, "calls", r->calls);
-    if (r->usage.known) {
-        log_line_u64(l, "prompt_tokens", r->usage.prompt);
-        log_line_u64(l, "completion_tokens", r->usage.completion);
-        log_line_usd(l, "usd", r->usd);
+}
+
+static void put_usage(struct log_line *l, const struct token_usage *usage, double usd)
+{
+    if (usage->known) {
+        log_line_u64(l, "prompt_tokens", usage->prompt);
+        log_line_u64(l, "completion_tokens", usage->completion);
+        log_line_usd(l, "usd", usd);
     }
 }
 
@@ -301,7 +302,9 @@ void log_line_record(struct log_line *l, const struct record *r)
 {
     put_request(l, r);
     if (r->call.upstream[0] != '\0') {
-        put_call(l, r);
+        put_upstream(l, &r->call);
+        log_line_u64(l, "calls", r->calls);
+        put_usage(l, &r->usage, r->usd);
     }
     phase(l, "body_ms", r->head_us, r->body_us);
     phase(l, "route_ms", r->head_us, r->route_us);
@@ -319,21 +322,9 @@ void log_line_call(struct log_line *l, const char *id, const struct call_record 
 {
     word(l, "id", id);
     log_line_u64(l, "node", c->node);
-    text_if(l, "upstream", c->upstream);
-    text_if(l, "upstream_model", c->model);
     word(l, "reason", end_reason_text(c->reason));
-    if (c->status != 0) {
-        log_line_u64(l, "upstream_status", (uint64_t) c->status);
-    }
-    text_if(l, "upstream_id", c->upstream_id);
-    text_if(l, "upstream_detail", c->detail);
-    log_line_u64(l, "attempts", c->attempts);
-    log_line_u64(l, "fallbacks", c->fallbacks);
-    if (c->usage.known) {
-        log_line_u64(l, "prompt_tokens", c->usage.prompt);
-        log_line_u64(l, "completion_tokens", c->usage.completion);
-        log_line_usd(l, "usd", c->usd);
-    }
+    put_upstream(l, c);
+    put_usage(l, &c->usage, c->usd);
     phase(l, "slot_ms", c->start_us, c->slot_us);
     phase(l, "first_byte_ms", c->start_us, c->first_byte_us);
     phase(l, "first_content_ms", c->start_us, c->first_content_us);
