@@ -167,11 +167,36 @@ static bool can_answer(const struct model_def *m, const struct request *r, unsig
     return has_abilities(m, needs) && (m->context == 0 || tokens <= m->context);
 }
 
-const struct model_def *eligible_model(const struct request *r, const struct request_facts *facts,
-                                       const struct task *task, const struct graph *graph,
-                                       const struct catalog *catalog)
+static bool is_reached(const struct graph *graph, const struct upstream_def *upstream)
 {
-    const struct model_def *output = output_model(graph);
+    unsigned i;
+
+    for (i = 0; i < graph->count; i++) {
+        if (graph->nodes[i].model != NULL && graph->nodes[i].model->upstream == upstream) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the texts of this request may go: no further than its graph, unless its task says so. */
+static bool may_see(const struct model_def *m, const struct route *route)
+{
+    bool is_bound = route->kind == ROUTE_AUTO || route->task->data_is_written;
+    const struct model_def *next = m;
+
+    if (is_bound) {
+        return task_allows(route->task->data, m);
+    }
+    for (; next != NULL && is_reached(route->graph, next->upstream); next = next->fallback) {
+    }
+    return next == NULL;
+}
+
+const struct model_def *eligible_model(const struct request *r, const struct request_facts *facts,
+                                       const struct route *route, const struct catalog *catalog)
+{
+    const struct model_def *output = output_model(route->graph);
     const struct model_def *best = NULL;
     unsigned needs = needs_of_request(facts);
     size_t i;
@@ -182,7 +207,7 @@ const struct model_def *eligible_model(const struct request *r, const struct req
     for (i = 0; i < catalog->model_count; i++) {
         const struct model_def *m = &catalog->models[i];
 
-        if (model_can_chat(m) && can_answer(m, r, needs) && task_allows(task->data, m) &&
+        if (model_can_chat(m) && can_answer(m, r, needs) && may_see(m, route) &&
             (best == NULL || model_is_better(m, best))) {
             best = m;
         }

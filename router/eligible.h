@@ -5,9 +5,7 @@
 
 #include "router/cost.h"
 #include "router/request_facts.h"
-#include "router/task.h"
-
-struct catalog;
+#include "router/route.h"
 
 /* NULL: the graph runs. Else why it does not, the first of this order that holds, a static word:
  *   completions    the request came through /v1/completions
@@ -28,11 +26,11 @@ const char *eligible_reason(const struct request *r, const struct request_facts 
 
 /* Who answers a request that runs as one call: the graph's output model if it has the capabilities and
  * the context, else the best model that has them among those that chat and that, their fallbacks included,
- * stay within the task's `data`: most parameters, then cheaper, then first named. Where none has them the
- * output model (of a vote: of its predecessor with the most parameters): it is not for us to refuse what
- * its upstream may well do. */
+ * stay within the task's `data` (of a graph asked for by name under a task without written `data`: within
+ * the upstreams of the graph's own models): most parameters, then cheaper, then first named. Where none has
+ * them the output model (of a vote: of its predecessor with the most parameters): it is not for us to refuse
+ * what its upstream may well do. */
 const struct model_def *eligible_model(const struct request *r, const struct request_facts *facts,
-                                       const struct task *task, const struct graph *graph,
-                                       const struct catalog *catalog);
+                                       const struct route *route, const struct catalog *catalog);
 
 #endif

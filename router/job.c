@@ -214,8 +214,7 @@ static const struct model_def *single_model(struct job *job)
     }
     request_facts(&job->request, &facts);
     job->degraded = eligible_reason(&job->request, &facts, route->task, route->graph);
-    return job->degraded ? eligible_model(&job->request, &facts, route->task, route->graph,
-                                          job->snapshot->catalog)
+    return job->degraded ? eligible_model(&job->request, &facts, route, job->snapshot->catalog)
                          : NULL;
 }
 

@@ -16,6 +16,7 @@ enum { SMALL, MIDDLE, LARGE, EMBEDDER, MODEL_COUNT };
 struct world {
     struct catalog *catalog;
     struct task task;
+    enum route_kind kind;
     const struct upstream_def *data[2];
 };
 
@@ -31,6 +32,7 @@ static void set_up(struct world *w)
     w->catalog = fixture_catalog(models, MODEL_COUNT, NULL, 0);
     w->data[0] = &w->catalog->upstreams[0];
     w->data[1] = NULL;
+    w->kind = ROUTE_AUTO;
     w->task = (struct task) {.name = "t", .data = w->data, .node_tokens = 100};
 }
 
@@ -461,9 +463,10 @@ static void answers(struct world *w, enum fuser_kind fuse, enum endpoint endpoin
     struct graph *g = graph_of(w, ROLE_FUSER, fuse);
     struct asked a;
 
+    const struct route route = {.kind = w->kind, .task = &w->task, .graph = g};
+
     ask(&a, endpoint, json);
-    assert_string_equal(eligible_model(&a.r, &a.f, &w->task, g, w->catalog)->name,
-                        model(w, want)->name);
+    assert_string_equal(eligible_model(&a.r, &a.f, &route, w->catalog)->name, model(w, want)->name);
     done(&a);
     graph_free(g);
 }
@@ -562,6 +565,28 @@ static void test_data_binds(void **state)
     catalog_free(w.catalog);
 }
 
+/* The graph's models are on the first upstream; the task's data, which nobody wrote, is another one. */
+static void test_a_graph_by_name_goes_no_further_than_its_models(void **state)
+{
+    struct upstream_def abroad = {.name = "abroad"};
+    struct world w;
+
+    (void) state;
+    set_up(&w);
+    w.kind = ROUTE_GRAPH;
+    w.data[0] = &abroad;
+    model(&w, SMALL)->capabilities = CAPABILITY_VISION;
+    answers(&w, FUSER_LLM, ENDPOINT_CHAT, CHAT("", PICTURE), SMALL);
+    model(&w, EMBEDDER)->capabilities |= CAPABILITY_VISION;
+    model(&w, EMBEDDER)->upstream = &abroad; /* it chats, and is the largest */
+    answers(&w, FUSER_LLM, ENDPOINT_CHAT, CHAT("", PICTURE), SMALL);
+    model(&w, SMALL)->fallback = model(&w, EMBEDDER);
+    answers(&w, FUSER_LLM, ENDPOINT_CHAT, CHAT("", PICTURE), LARGE);
+    w.task.data_is_written = true;
+    answers(&w, FUSER_LLM, ENDPOINT_CHAT, CHAT("", PICTURE), EMBEDDER);
+    catalog_free(w.catalog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_model_that_takes_it_answers),
         cmocka_unit_test(test_best_model_answers),
         cmocka_unit_test(test_data_binds),
+        cmocka_unit_test(test_a_graph_by_name_goes_no_further_than_its_models),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
