@@ -472,10 +472,31 @@ static void test_bounds_of_counts(void **state)
     assemble_free(NULL);
 }
 
+/* chunk_parse looks at the first of two members of one name: the second one may be anything. */
+static void test_members_that_stand_twice(void **state)
+{
+    static const char event[] =
+        "{\"choices\":[{\"delta\":{\"content\":\"a\"},\"delta\":{\"content\":1,\"content\":[1]}}]}";
+    struct assemble *a = assemble_new(CAP);
+    struct reply_buffer out;
+    struct span_error bad;
+    struct chunk c;
+    (void) state;
+    assert_non_null(a);
+    assert_int_equal(chunk_parse(slice_of(event), ENDPOINT_CHAT, &c, NULL), ERR_NONE);
+    assert_int_equal(assemble_chunk(a, &c), ERR_NONE);
+    reply_buffer_init(&out, 2 * CAP);
+    assert_int_equal(assemble_reply(a, SLICE_LIT("{}"), &out), ERR_NONE);
+    assert_int_equal(span_check((struct slice) {out.bytes, out.length}, &bad), ERR_NONE);
+    reply_buffer_fini(&out);
+    assemble_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_members_that_stand_twice),
         cmocka_unit_test(test_top_members_are_the_first_that_say_something),
         cmocka_unit_test(test_choices_in_the_order_of_their_indexes),
         cmocka_unit_test(test_logprobs_are_joined),
