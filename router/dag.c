@@ -53,10 +53,23 @@ void dag_start(struct dag *d, unsigned node, uint64_t now_us)
     d->start_us[node] = now_us;
 }
 
+/* Were it no time at all that a vote took, whoever else is waited for would be late at once. */
+static uint64_t first_start_us(const struct dag *d, uint32_t set, uint64_t now_us)
+{
+    uint64_t first = now_us;
+
+    for (; set != 0; set &= set - 1) {
+        uint64_t start = d->start_us[__builtin_ctz(set)];
+
+        first = start < first ? start : first;
+    }
+    return first;
+}
+
 void dag_end(struct dag *d, unsigned node, bool answered, uint64_t now_us)
 {
     if ((d->running & dag_bit(node)) == 0) {
-        d->start_us[node] = now_us; /* a vote takes no time */
+        d->start_us[node] = first_start_us(d, dag_candidates(d, node), now_us);
     }
     d->waiting &= ~dag_bit(node);
     d->running &= ~dag_bit(node);

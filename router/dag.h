@@ -28,7 +28,8 @@ void dag_init(struct dag *d, const struct graph *graph);
 uint32_t dag_ready(struct dag *d);
 
 void dag_start(struct dag *d, unsigned node, uint64_t now_us);
-/* Of a running node, or of a vote, which is never started. */
+/* Of a running node, or of one that needs no call, as a vote, and is never started: its time is from the first
+ * start among its candidates. */
 void dag_end(struct dag *d, unsigned node, bool answered, uint64_t now_us);
 
 /* Makes UNWANTED what feeds only settled nodes; returns those that were running: their calls are to be

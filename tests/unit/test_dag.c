@@ -146,6 +146,27 @@ static void test_stragglers(void **state)
     graph_free(g);
 }
 
+static void test_a_vote_took_as_long_as_what_it_counts(void **state)
+{
+    /* 0, 1 -> 2, a vote; 2, 3 -> 4 */
+    struct graph *g = made("aavaf", (uint32_t[]) {0, 0, 3, 0, 0xc});
+    struct dag d;
+    unsigned vote = 0;
+    (void) state;
+    while (g->nodes[vote].fuse != FUSER_VOTE) {
+        vote++;
+    }
+    dag_init(&d, g);
+    dag_start(&d, at(g, 0), 100);
+    dag_start(&d, at(g, 1), 150);
+    dag_start(&d, at(g, 3), 200);
+    dag_end(&d, at(g, 0), true, 900);
+    dag_end(&d, at(g, 1), true, 1000);
+    dag_end(&d, vote, true, 1000);
+    assert_int_equal(dag_late_us(&d, at(g, 3), 0), 200 + 2 * 900);
+    graph_free(g);
+}
+
 static void test_silence_does_not_count_as_in(void **state)
 {
     struct graph *g = made("aaaf", (uint32_t[]) {0, 0, 0, 7});
@@ -234,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_assistants_and_the_output_start_without_candidates),
         cmocka_unit_test(test_prune_goes_back_to_what_only_fed_it),
         cmocka_unit_test(test_stragglers),
+        cmocka_unit_test(test_a_vote_took_as_long_as_what_it_counts),
         cmocka_unit_test(test_silence_does_not_count_as_in),
         cmocka_unit_test(test_the_most_patient_reader_counts),
         cmocka_unit_test(test_one_predecessor_is_always_waited_for),
