@@ -69,7 +69,7 @@ UNIT_TESTS := bench_answer base loop arena mailbox span span_scan span_find span
 	session reply relay relay_limits exchange routes api_models server settings admin front app \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
 	classify classify_train sim_law sim_items sim_classify sim_readback \
-	dag run run_expect
+	dag run run_expect run_ways
 
 FUZZERS := assemble http1 chunked sse chunk request span splice config ident gzip graph answer
 

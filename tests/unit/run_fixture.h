@@ -44,9 +44,11 @@ struct world {
     size_t call_count;
     char log[2048];
     char text[16384]; /* contents joined; of a reply all of it */
+    char last[8192];  /* event */
     char usage[512];  /* of the usage event */
     struct failure failure;
     bool is_full; /* the sink says FULL */
+    bool is_gone; /* it says GONE */
     struct record record;
 };
 
@@ -165,15 +167,22 @@ static inline void ends(struct world *w, const char *model, unsigned prompt, uns
     pass_us(w, 0);
 }
 
-/* The whole answer, of 10 tokens of prompt and 2 of answer. */
-static inline void answers(struct world *w, const char *model, const char *content)
+/* The whole answer, of so many tokens. */
+static inline void answers_in(struct world *w, const char *model, const char *content,
+                              const char *finish, unsigned prompt, unsigned completion)
 {
     char delta[4096];
     snprintf(delta, sizeof(delta), "{\"role\":\"assistant\",\"content\":\"%s\"}", content);
     begins(w, model);
     says(w, model, delta, "null");
-    says(w, model, "{}", "\"stop\"");
-    ends(w, model, 10, 2);
+    says(w, model, "{}", finish);
+    ends(w, model, prompt, completion);
+}
+
+/* The whole answer, of 10 tokens of prompt and 2 of answer. */
+static inline void answers(struct world *w, const char *model, const char *content)
+{
+    answers_in(w, model, content, "\"stop\"", 10, 2);
 }
 
 /* Breaks off, as often as it is tried. */
@@ -194,10 +203,9 @@ static inline void breaks(struct world *w, const char *model)
 
 static inline void take_content(struct world *w, const struct chunk *c)
 {
-    char text[8192];
     const char *at;
-    snprintf(text, sizeof(text), "%.*s", (int) c->json.n, c->json.p);
-    at = strstr(text, "\"content\":\"");
+    snprintf(w->last, sizeof(w->last), "%.*s", (int) c->json.n, c->json.p);
+    at = strstr(w->last, "\"content\":\"");
     if (at) {
         size_t n = strlen(w->text);
         snprintf(w->text + n, sizeof(w->text) - n, "%.*s", (int) strcspn(at + 11, "\""), at + 11);
@@ -212,7 +220,7 @@ static inline enum sink_flow world_chunk(void *arg, const struct chunk *c)
     if (!c->has_choices) {
         snprintf(w->usage, sizeof(w->usage), "%.*s", (int) c->usage.text.n, c->usage.text.p);
     }
-    return w->is_full ? SINK_FULL : SINK_OK;
+    return w->is_gone ? SINK_GONE : w->is_full ? SINK_FULL : SINK_OK;
 }
 
 static inline enum sink_flow world_reply(void *arg, const struct chunk *c)
