@@ -476,7 +476,7 @@ static void test_bounds_of_counts(void **state)
 static void test_members_that_stand_twice(void **state)
 {
     static const char event[] =
-        "{\"choices\":[{\"delta\":{\"content\":\"a\"},\"delta\":{\"content\":1,\"content\":[1]}}]}";
+        "{\"choices\":[{\"delta\":{\"content\":[1]},\"delta\":{\"content\":1,\"content\":[1]}}]}";
     struct assemble *a = assemble_new(CAP);
     struct reply_buffer out;
     struct span_error bad;
