@@ -168,6 +168,7 @@ static void begin(struct assemble *a, struct assemble_member *m, enum assemble_k
     if (m->kind != kind) {
         empty(a, m);
         m->kind = kind;
+        m->is_array = m->has_part = m->opens_as_text = false;
     }
 }
 

@@ -120,9 +120,6 @@ enum err assemble_content(struct assemble *a, struct assemble_member *m,
     if (value->type == SPAN_STRING) {
         return add_string(a, m, PART_TEXT, value->text);
     }
-    if (value->type != SPAN_ARRAY) {
-        return ERR_NONE; /* of a member that stands twice chunk_parse may have checked the other one */
-    }
     m->is_array = true;
     while (rc == ERR_NONE && span_next(value->text, &cursor, &key, &part)) {
         rc = add_part(a, m, &part);
