@@ -114,6 +114,11 @@ void metrics_record(struct metrics *m, const struct record *r)
     m->reply_bytes += r->reply_bytes;
 }
 
+void metrics_record_node(struct metrics *m, const struct call_record *c)
+{
+    m->node_calls_ended[c->reason]++;
+}
+
 static void add_histogram(struct metrics_histogram *sum, const struct metrics_histogram *h)
 {
     for (unsigned i = 0; i <= METRICS_BUCKETS; i++) {
@@ -136,6 +141,9 @@ static void add_endpoint(struct metrics *sum, const struct metrics *m, unsigned 
 
 static void add_counters(struct metrics *sum, const struct metrics *m)
 {
+    for (unsigned i = 0; i < END_REASON_COUNT; i++) {
+        sum->node_calls_ended[i] += m->node_calls_ended[i];
+    }
     sum->upstream_attempts += m->upstream_attempts;
     sum->upstream_retries += m->upstream_retries;
     sum->upstream_fallbacks += m->upstream_fallbacks;

@@ -21,6 +21,7 @@ struct metrics_histogram {
 struct metrics {
     uint64_t requests[ENDPOINT_COUNT][METRICS_STATUS_CLASSES]; /* [endpoint][status / 100] */
     uint64_t ended[ENDPOINT_COUNT][END_REASON_COUNT];
+    uint64_t node_calls_ended[END_REASON_COUNT]; /* of graphs of several nodes */
     struct metrics_histogram duration[ENDPOINT_COUNT];
     struct metrics_histogram
         first_content[ENDPOINT_COUNT]; /* streams: head complete to first content */
@@ -57,6 +58,8 @@ void metrics_observe(struct metrics_histogram *h, double seconds);
 /* For `overhead` and `loop_lag`, whose buckets are a hundredth. */
 void metrics_observe_fine(struct metrics_histogram *h, double seconds);
 void metrics_record(struct metrics *m, const struct record *r); /* a finished request */
+/* A call of a graph of several nodes. */
+void metrics_record_node(struct metrics *m, const struct call_record *c);
 void metrics_add(struct metrics *sum, const struct metrics *m); /* sums; the maximum of maxima */
 
 /* What is known of the process as a whole. */

@@ -154,6 +154,17 @@ static void write_requests(struct evbuffer *out, const struct metrics *m)
     }
 }
 
+static void write_node_calls(struct evbuffer *out, const struct metrics *m)
+{
+    family(out, "sluice_node_calls_ended_total", "counter",
+           "Calls of graphs of several nodes by the reason they ended.");
+    for (unsigned i = 0; i < END_REASON_COUNT; i++) {
+        (void) evbuffer_add_printf(out,
+                                   "sluice_node_calls_ended_total{reason=\"%s\"} %" PRIu64 "\n",
+                                   end_reason_text((enum end_reason) i), m->node_calls_ended[i]);
+    }
+}
+
 static void write_connections(struct evbuffer *out, const struct metrics *m)
 {
     family(out, "sluice_connections_closed_total", "counter",
@@ -423,6 +434,7 @@ void metrics_write(struct evbuffer *out, const struct metrics *sum, const struct
 {
     write_gateway(out, p);
     write_requests(out, sum);
+    write_node_calls(out, sum);
     write_histograms(out, sum);
     write_plain(out, sum);
     write_connections(out, sum);

@@ -428,13 +428,15 @@ static bool is_unreported(const struct call_record *call)
     return call->first_byte_us != 0 && !call->usage.known;
 }
 
-/* A graph's calls: each gets a line of its own, and the key pays for those that nobody reports. */
+/* A graph's calls: each is counted and gets a line of its own, and the key pays for those that nobody
+ * reports. */
 static void note_calls(struct relay *r)
 {
     const struct call_record *answer = &r->x->record.call;
     const struct call_record *call;
     for (unsigned node = 0; (call = job_call(r->job, &node)) != NULL;) {
         log_node_call(r->x->server->log, exchange_id(r->x), call);
+        metrics_record_node(&r->x->server->metrics, call);
         if (call->node != answer->node || answer->attempts == 0) {
             r->limits.unreported += is_unreported(call);
         }

@@ -171,6 +171,8 @@ class FailureTest(GraphCase):
         return " ".join(self.canonical.split()[:count])
 
     def test_a_hung_assistant_is_waited_for_twice_as_long_as_the_others(self):
+        counter = 'sluice_node_calls_ended_total{reason="straggler"}'
+        before = self.gateway.metrics()[counter]
         start = time.monotonic()
         stream = self.streamed("graph/one-hangs")
         took = time.monotonic() - start
@@ -180,6 +182,7 @@ class FailureTest(GraphCase):
         calls = self.gateway.calls(stream.head["x-request-id"])
         self.assertEqual(sorted(c["reason"] for c in calls),
                          ["complete", "complete", "complete", "straggler"])
+        self.assertEqual(self.gateway.metrics()[counter], before + 1)
 
     def test_a_failing_assistant_does_no_harm(self):
         r = self.chat("graph/one-fails")

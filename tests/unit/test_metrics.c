@@ -280,7 +280,10 @@ static void test_a_finished_request(void **state)
 
     (void) state;
     metrics_record(&m, &r);
+    metrics_record_node(&m, &(struct call_record) {.reason = END_STRAGGLER});
     page = page_of(&m, &some_process);
+    expect(page, "sluice_node_calls_ended_total", "reason=\"straggler\"", 1);
+    expect(page, "sluice_node_calls_ended_total", "reason=\"complete\"", 0);
     expect(page, "sluice_requests_total", "endpoint=\"chat\",code=\"2xx\"", 1);
     expect(page, "sluice_requests_total", "endpoint=\"chat\",code=\"5xx\"", 0);
     expect(page, "sluice_requests_ended_total", "endpoint=\"chat\",reason=\"complete\"", 1);
