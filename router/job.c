@@ -28,6 +28,7 @@ struct job {
     struct loop_task no_memory;
     const char *degraded; /* static text; NULL: what was planned answers, or nothing yet */
     enum end_reason reason;
+    bool was_paused;         /* the client read more slowly than the one call's answer came */
     struct call_record call; /* of the one call, once it is over */
 };
 
@@ -96,6 +97,7 @@ static void obey(struct job *job, enum sink_flow flow)
         return; /* cancelled from inside the sink */
     }
     if (flow == SINK_FULL) {
+        job->was_paused = true;
         upstream_pause(job->output);
     } else if (flow == SINK_GONE) {
         job_cancel(job, END_CLIENT_GONE);
@@ -129,8 +131,8 @@ static void learn(const struct job *job)
         return;
     }
     struct ledger_tokens *tokens = snapshot_tokens(job->snapshot, job->plan.route.task, job->model);
-    ledger_note_call(job->host->ledger, job->model->ledger, tokens, 0, job->request.is_stream,
-                     &job->call);
+    ledger_note_call(job->host->ledger, job->model->ledger, tokens, 0,
+                     job->request.is_stream && !job->was_paused, &job->call);
 }
 
 static void on_end(void *arg, const struct failure *failure, const struct call_record *record)

@@ -201,12 +201,12 @@ void ledger_token_means(struct ledger *l, struct ledger_tokens *t, unsigned in_d
 }
 
 void ledger_note_call(struct ledger *l, struct ledger_model *m, struct ledger_tokens *t,
-                      unsigned in_degree, bool was_stream, const struct call_record *c)
+                      unsigned in_degree, bool has_times, const struct call_record *c)
 {
     if (c->reason != END_COMPLETE || c->fallbacks > 0) {
         return; /* another model's times and tokens are not its */
     }
-    if (was_stream && c->first_content_us > c->start_us) {
+    if (has_times && c->first_content_us > c->start_us) {
         ledger_note_latency(l, m, c->first_content_us - c->start_us, c->end_us - c->start_us,
                             c->usage.completion);
     }

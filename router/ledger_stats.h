@@ -29,11 +29,11 @@ void ledger_note_latency(struct ledger *l, struct ledger_model *m, uint64_t firs
 void ledger_note_tokens(struct ledger *l, struct ledger_tokens *t, unsigned in_degree,
                         uint64_t prompt_tokens, uint64_t cached_tokens, uint64_t answer_tokens);
 
-/* A call that is over, as it was: says nothing unless it is complete and the model itself answered it. A
- * reply that was no stream says nothing of latency: it has no first token. */
+/* A call that is over, as it was: says nothing unless it is complete and the model itself answered it.
+ * `has_times`: it was a stream, for else it has no first token, and no reader held it back. */
 struct call_record;
 void ledger_note_call(struct ledger *l, struct ledger_model *m, struct ledger_tokens *t,
-                      unsigned in_degree, bool was_stream, const struct call_record *c);
+                      unsigned in_degree, bool has_times, const struct call_record *c);
 
 struct ledger_latency {
     uint64_t count;          /* of calls noted since the process began */

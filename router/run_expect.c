@@ -133,7 +133,8 @@ void run_expect_end(struct run *r, unsigned node)
 {
     const struct run_spec *s = &r->spec;
     const struct model_def *m = run_graph_node(r, node)->model;
+    bool has_times = node != s->graph->output || !r->was_paused;
     r->expect.spent += spent_by(r, node) - r->expect.cost[node];
     ledger_note_call(s->host->ledger, m->ledger, snapshot_tokens(s->snapshot, s->task, m),
-                     graph_in_degree(s->graph, node), true, &r->nodes[node].record);
+                     graph_in_degree(s->graph, node), has_times, &r->nodes[node].record);
 }

@@ -73,6 +73,7 @@ static void obey(struct run *r, enum sink_flow flow)
         return; /* cancelled from inside the sink */
     }
     if (flow == SINK_FULL && r->is_streaming && call) {
+        r->was_paused = true;
         upstream_pause(call);
     } else if (flow == SINK_GONE) {
         run_cancel(r, END_CLIENT_GONE);

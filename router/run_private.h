@@ -53,6 +53,7 @@ struct run {
     const char *degraded;
     struct assemble *assemble; /* of a JSON client whose output streams */
     bool is_streaming;         /* the output is a call whose events are the client's */
+    bool was_paused;           /* its client read more slowly than it came */
     bool has_content;          /* the client has got some of it */
     unsigned source;           /* the node whose text the client got or gets */
 };

@@ -99,6 +99,7 @@ static void a_full_sink_pauses_until_it_is_resumed(void **state)
     struct job_fixture j = {.flow = SINK_FULL};
     (void) state;
     begin(&j, STREAM_REQUEST);
+    wait_us(j.f, 300 * MS);
     head(j.f, 200, STREAM);
     assert_int_equal(body(j.f, WORD("a")), TRANSFER_OK);
     assert_int_equal(body(j.f, WORD("b")), TRANSFER_PAUSE);
@@ -107,6 +108,11 @@ static void a_full_sink_pauses_until_it_is_resumed(void **state)
     assert_true(latest(j.f)->resumed);
     assert_int_equal(body(j.f, WORD("b")), TRANSFER_OK);
     assert_string_equal(j.log, "chunk chunk");
+    body(j.f, LAST DONE);
+    ends(j.f, TRANSFER_COMPLETE);
+    struct ledger_latency latency;
+    ledger_latency(j.f->ledger, j.f->snapshot->catalog->models[0].ledger, &latency);
+    assert_int_equal(latency.count, 0); /* its times were the reader's */
     finish_fixture(&j);
 }
 

@@ -133,6 +133,31 @@ static void a_sink_that_is_gone_gets_no_more_of_a_text_either(void **state)
     world_free(w);
 }
 
+/* Its times are the reader's. */
+static void a_slow_reader_teaches_nothing_of_the_output_s_model(void **state)
+{
+    struct world *w = world_make("aaf", (uint32_t[]) {0, 0, 3}, false);
+    const struct model_def *models = w->snapshot->catalog->models;
+    struct ledger_latency learnt;
+    (void) state;
+    asks(w, STREAM);
+    answers(w, "m0", "one");
+    answers(w, "m1", "two");
+    w->is_full = true;
+    begins(w, "m2");
+    says(w, "m2", "{\"content\":\"a\"}", "null");
+    pass_us(w, 20u * S);
+    w->is_full = false;
+    job_resume(w->job);
+    says(w, "m2", "{}", "\"stop\"");
+    ends(w, "m2", 1, 1);
+    ledger_latency(w->ledger, models[2].ledger, &learnt);
+    assert_int_equal(learnt.count, 0);
+    ledger_latency(w->ledger, models[1].ledger, &learnt);
+    assert_int_equal(learnt.count, 1);
+    world_free(w);
+}
+
 /* ---- usage ---- */
 
 /* Some servers say it with the last words. */
@@ -187,6 +212,7 @@ int main(void)
         cmocka_unit_test(of_equal_models_the_first_rescues),
         cmocka_unit_test(a_sink_that_is_gone_ends_all),
         cmocka_unit_test(a_sink_that_is_gone_gets_no_more_of_a_text_either),
+        cmocka_unit_test(a_slow_reader_teaches_nothing_of_the_output_s_model),
         cmocka_unit_test(usage_beside_content_is_cut_out),
         cmocka_unit_test(a_job_has_two_retries_for_all_its_calls),
     };
