@@ -7,16 +7,28 @@
 /* Less is the noise of machines and networks, and nothing is gained by not waiting for it. */
 enum { PATIENCE_LEAST_US = 200 * 1000 };
 
-/* Of an answer, before any was seen; and how far past its prediction a run may go. */
+/* Of an answer, for the time that it takes before any was seen; and how far past its prediction a run may
+ * go. */
 static const double ANSWER_TOKENS = 256.0, SLACK = 1.5;
 
 /* ---- what a node is expected to read and write ---- */
+
+/* At most, since before any answer was seen a mean would be a guess that leaves nodes out. */
+static double answer_cap(const struct run *r, unsigned node)
+{
+    const struct graph_node *g = run_graph_node(r, node);
+    if (node == r->spec.graph->output) {
+        return (double) r->spec.request->answer_tokens;
+    }
+    return g->max_tokens ? g->max_tokens : r->spec.task->node_tokens;
+}
 
 static struct cost_tokens tokens_of(const struct run *r, unsigned node)
 {
     const struct run_spec *s = &r->spec;
     const struct model_def *m = run_graph_node(r, node)->model;
-    struct cost_tokens t = {.prompt = (double) s->request->prompt_tokens, .answer = ANSWER_TOKENS};
+    struct cost_tokens t = {.prompt = (double) s->request->prompt_tokens,
+                            .answer = answer_cap(r, node)};
     struct ledger_token_means means;
     ledger_token_means(s->host->ledger, snapshot_tokens(s->snapshot, s->task, m),
                        graph_in_degree(s->graph, node), &means);

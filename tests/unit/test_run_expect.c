@@ -136,6 +136,23 @@ static void the_bill_is_in_flops_else_in_dollars_else_in_calls(void **state)
     assert_true(goes_on(false, 0.0, 100000));
 }
 
+/* Of nothing seen yet nothing can be said but what may come at most: a chain of thinking models runs whole. */
+static void before_any_call_an_answer_may_be_as_long_as_its_cap(void **state)
+{
+    struct world *w = world_make("aaa", (uint32_t[]) {0, 1, 2}, false);
+    (void) state;
+    for (unsigned i = 0; i < 3; i++) {
+        model_at(w, i)->params = 1e9;
+    }
+    asks(w, STREAM);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *model = model_at(w, i)->name;
+        answers_in(w, model, "long", "\"stop\"", i > 0 ? 2010 : 10, 2000);
+    }
+    assert_string_equal(w->text, "long");
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +161,7 @@ int main(void)
         cmocka_unit_test(the_configured_speed_is_believed_before_any_call),
         cmocka_unit_test(a_model_known_to_be_slow_is_waited_for),
         cmocka_unit_test(less_than_a_fifth_of_a_second_is_nothing),
+        cmocka_unit_test(before_any_call_an_answer_may_be_as_long_as_its_cap),
         cmocka_unit_test(the_bill_is_in_flops_else_in_dollars_else_in_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
