@@ -11,8 +11,9 @@ struct relay_limits {
     uint64_t prompt_tokens; /* part of them */
     uint64_t
         delivered_events; /* of a stream, with content: about a token each. The relay counts. */
-    uint32_t unreported;  /* calls of a graph, but for the one that answers, that began and never told
-                             their usage. The relay counts. */
+    /* Calls of a graph, but for the one that answers, that began and never told their usage. The relay
+     * counts. */
+    uint32_t unreported;
 };
 
 /* Admits the request and adds the x-ratelimit-* headers to the reply to come; false after a 429 with

@@ -25,19 +25,19 @@ static void the_ways_it_can_end(void **state)
         uint32_t unreported;
     } rows[] = {
         /* One node. */
-        {END_COMPLETE, true, answer, answer, 250},
-        {END_COMPLETE, true, none, none, 700},
-        {END_CLIENT_GONE, true, none, none, 203},
-        {END_CUT, true, none, none, 203},
-        {END_CLIENT_GONE, true, answer, answer, 250}, /* it left behind the usage */
-        {END_OVERLOADED, false, none, none, 0},
-        {END_CLIENT_GONE, false, none, none, 0},
+        {END_COMPLETE, true, answer, answer, 250, 0},
+        {END_COMPLETE, true, none, none, 700, 0},
+        {END_CLIENT_GONE, true, none, none, 203, 0},
+        {END_CUT, true, none, none, 203, 0},
+        {END_CLIENT_GONE, true, answer, answer, 250, 0}, /* it left behind the usage */
+        {END_OVERLOADED, false, none, none, 0, 0},
+        {END_CLIENT_GONE, false, none, none, 0, 0},
         /* Several. */
-        {END_COMPLETE, true, answer, all, 1240},
-        {END_COMPLETE, true, none, others, 990},
-        {END_CLIENT_GONE, true, none, others, 1193},
-        {END_CLIENT_GONE, false, none, others, 990},
-        {END_COMPLETE, false, none, others, 990}, /* a vote */
+        {END_COMPLETE, true, answer, all, 1240, 0},
+        {END_COMPLETE, true, none, others, 990, 0},
+        {END_CLIENT_GONE, true, none, others, 1193, 0},
+        {END_CLIENT_GONE, false, none, others, 990, 0},
+        {END_COMPLETE, false, none, others, 990, 0}, /* a vote */
         /* Others of the graph, cancelled before they said what they took. */
         {END_CLIENT_GONE, false, none, none, 600, 3}, /* it left before the output began */
         {END_CLIENT_GONE, true, none, others, 1393, 1},
