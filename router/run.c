@@ -298,7 +298,16 @@ static uint64_t seed_of(const struct run_spec *spec)
     struct span_value seed;
     uint64_t sent;
     span_find(spec->request->object, names, 1, &seed);
-    return span_to_u64(&seed, &sent) ? mix64(sent) : spec->seed;
+    if (seed.type != SPAN_NUMBER) {
+        return spec->seed;
+    }
+    if (!span_to_u64(&seed, &sent)) { /* as -1 */
+        sent = 0;
+        for (size_t i = 0; i < seed.text.n; i++) {
+            sent = mix64_pair(sent, (unsigned char) seed.text.p[i]);
+        }
+    }
+    return mix64(sent);
 }
 
 static bool init_nodes(struct run *r)

@@ -102,6 +102,31 @@ static void of_equal_models_the_first_rescues(void **state)
     world_free(w);
 }
 
+/* ---- draws ---- */
+
+static void seed_sent_for(const char *seed, char out[64])
+{
+    struct world *w = world_make("aaf", (uint32_t[]) {0, 0, 3}, false);
+    char json[256];
+    snprintf(json, sizeof(json), "{\"model\":\"auto\",\"stream\":true,\"seed\":%s," ASK "}", seed);
+    asks(w, json);
+    const char *at = strstr(live(w, "m0")->body, "\"seed\":");
+    assert_non_null(at);
+    snprintf(out, 64, "%.*s", (int) strcspn(at, ",}"), at);
+    world_free(w);
+}
+
+static void a_negative_seed_is_one_too(void **state)
+{
+    char none[64], minus_one[64], minus_two[64];
+    (void) state;
+    seed_sent_for("null", none);
+    seed_sent_for("-1", minus_one);
+    seed_sent_for("-2", minus_two);
+    assert_string_not_equal(none, minus_one);
+    assert_string_not_equal(minus_one, minus_two);
+}
+
 /* ---- given up ---- */
 
 static void a_sink_that_is_gone_ends_all(void **state)
@@ -210,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_fallback_answers_in_the_output_s_place_and_teaches_nothing),
         cmocka_unit_test(an_assistant_without_candidates_is_what_was_planned),
         cmocka_unit_test(of_equal_models_the_first_rescues),
+        cmocka_unit_test(a_negative_seed_is_one_too),
         cmocka_unit_test(a_sink_that_is_gone_ends_all),
         cmocka_unit_test(a_sink_that_is_gone_gets_no_more_of_a_text_either),
         cmocka_unit_test(a_slow_reader_teaches_nothing_of_the_output_s_model),
