@@ -140,9 +140,10 @@ static void check_champion(const struct crossing *x, size_t i, const struct task
     const struct graph *g = task->arm_count > 0 ? task->arms[0].graph : NULL;
     if (!g) {
         if (!task_best_model(x->catalog, &task->budget, task->data)) {
-            TASK_FAULT(x, i, "name",
-                       "no model that chats is within the task's data and budget: widen them, or "
-                       "name a graph");
+            TASK_FAULT(
+                x, i, "name",
+                "no model that chats is within the task's budget and, its fallbacks included, "
+                "its data: widen them, or name a graph");
         }
         return;
     }

@@ -127,7 +127,8 @@ const char *config_key_hint(const struct config_key *key, char out[CONFIG_KEY_TE
     if (!units) {
         return "";
     }
-    snprintf(out, CONFIG_KEY_TEXT_BYTES, ", such as %s (units: %s)", key->value, units);
+    snprintf(out, CONFIG_KEY_TEXT_BYTES, ", such as %s (units: %s)",
+             key->value ? key->value : key->example, units);
     return out;
 }
 

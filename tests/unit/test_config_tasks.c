@@ -407,6 +407,10 @@ static void faults_of_data(void **state)
     static const struct fault faults[] = {
         {WORLD "tasks:\n  - {name: a, data: [u, none]}\n",
          "t.yaml:11:25: tasks[0].data[1]: there is no upstream named \"none\"\n"},
+        /* A time without a default has an example to be written like. */
+        {WORLD "tasks:\n  - {name: a, deadline: 5}\n",
+         "t.yaml:11:25: tasks[0].deadline: expected a time from 1ms to 1d, such as 120s (units: ms "
+         "s m h d), found \"5\"\n"},
         {WORLD "tasks:\n  - {name: a, data: []}\n",
          "t.yaml:11:21: tasks[0].data: expected 1 to 256 items, found 0\n"},
         {WORLD "tasks:\n  - {name: a, data: [\"a b\"]}\n",
@@ -420,8 +424,8 @@ static void faults_of_data(void **state)
          "which is not in `data`\n"},
         {"upstreams:\n  - {name: u, url: \"http://h\"}\n  - {name: v, url: \"http://g\"}\n"
          "models:\n  - {name: m, upstream: u}\ntasks:\n  - {name: a, data: [v]}\n",
-         "t.yaml:7:12: tasks[0].name: no model that chats is within the task's data and budget: "
-         "widen them, or name a graph\n"},
+         "t.yaml:7:12: tasks[0].name: no model that chats is within the task's budget and, its "
+         "fallbacks included, its data: widen them, or name a graph\n"},
     };
     (void) state;
     expect_table(faults, ARRAY_LEN(faults));
