@@ -108,8 +108,23 @@ uint32_t dag_candidates(const struct dag *d, unsigned node)
 
 /* ---- stragglers ---- */
 
+void dag_serve(struct dag *d, unsigned node, uint64_t now_us)
+{
+    d->served |= dag_bit(node);
+    d->start_us[node] = now_us;
+}
+
+/* How long node i took as one that began at start_us sees it: a chain took as long as all of it. */
+static uint64_t time_seen_us(const struct dag *d, unsigned i, uint64_t start_us)
+{
+    uint64_t own = d->end_us[i] - d->start_us[i];
+    uint64_t since = d->end_us[i] > start_us ? d->end_us[i] - start_us : 0;
+
+    return own > since ? own : since;
+}
+
 /* Of the nodes in `set`; of an even number the mean of the middle two, of none 0. */
-static uint64_t median_us(const struct dag *d, uint32_t set)
+static uint64_t median_us(const struct dag *d, uint32_t set, uint64_t start_us)
 {
     uint64_t times[GRAPH_NODES_MAX];
     unsigned n = 0;
@@ -118,7 +133,7 @@ static uint64_t median_us(const struct dag *d, uint32_t set)
         if ((set & dag_bit(i)) == 0) {
             continue;
         }
-        uint64_t time = d->end_us[i] - d->start_us[i];
+        uint64_t time = time_seen_us(d, i, start_us);
         unsigned at = n++;
 
         for (; at > 0 && times[at - 1] > time; at--) {
@@ -132,8 +147,8 @@ static uint64_t median_us(const struct dag *d, uint32_t set)
     return n % 2 == 1 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
 }
 
-/* What `node`, the one that waits, grants a predecessor that is still out. */
-static uint64_t patience_us(const struct dag *d, unsigned node, uint64_t p95_us)
+/* What `node`, the one that waits, grants a predecessor that is still out and began at start_us. */
+static uint64_t patience_us(const struct dag *d, unsigned node, uint64_t start_us, uint64_t p95_us)
 {
     unsigned k = count_of(d->graph->nodes[node].predecessors);
     uint32_t in = dag_candidates(d, node);
@@ -141,7 +156,7 @@ static uint64_t patience_us(const struct dag *d, unsigned node, uint64_t p95_us)
     if (k < 2 || count_of(in) < (k + 1) / 2) {
         return UINT64_MAX;
     }
-    uint64_t twice = 2 * median_us(d, in);
+    uint64_t twice = 2 * median_us(d, in, start_us);
 
     return twice > p95_us ? twice : p95_us;
 }
@@ -151,12 +166,12 @@ uint64_t dag_late_us(const struct dag *d, unsigned node, uint64_t p95_us)
     uint32_t waiting = graph_successors(d->graph, node) & ~settled(d);
     uint64_t most = 0;
 
-    if ((d->running & dag_bit(node)) == 0 || waiting == 0) {
+    if ((d->running & d->served & dag_bit(node)) == 0 || waiting == 0) {
         return UINT64_MAX;
     }
     for (unsigned i = 0; i < d->graph->count; i++) {
         if ((waiting & dag_bit(i)) != 0) {
-            uint64_t patience = patience_us(d, i, p95_us);
+            uint64_t patience = patience_us(d, i, d->start_us[node], p95_us);
 
             most = patience > most ? patience : most;
         }

@@ -16,6 +16,7 @@
 struct dag {
     const struct graph *graph;
     uint32_t waiting, running, answered, silent, unwanted; /* each node is in exactly one */
+    uint32_t served; /* running ones that have begun with their upstream, no longer in its queue */
     uint64_t start_us[GRAPH_NODES_MAX];
     uint64_t end_us[GRAPH_NODES_MAX];
 };
@@ -28,6 +29,8 @@ void dag_init(struct dag *d, const struct graph *graph);
 uint32_t dag_ready(struct dag *d);
 
 void dag_start(struct dag *d, unsigned node, uint64_t now_us);
+/* Its call left the upstream's queue: its own time begins now, and not before can it be late. */
+void dag_serve(struct dag *d, unsigned node, uint64_t now_us);
 /* Of a running node, or of one that needs no call, as a vote, and is never started: its time is from the first
  * start among its candidates. */
 void dag_end(struct dag *d, unsigned node, bool answered, uint64_t now_us);
@@ -41,7 +44,7 @@ uint32_t dag_candidates(const struct dag *d, unsigned node);
 
 /* When a running node is late: UINT64_MAX: not yet, or never. Once half (rounded up) of the predecessors of
  * what it feeds have answered, it has, from its own start, the longer of `p95_us` (0: not known) and twice
- * the median time of those. Where it feeds several nodes that are not settled, all must be that far, and
+ * the median time of those, each being the longer of its own time and of what passed since that start. Where it feeds several nodes that are not settled, all must be that far, and
  * the most patient counts. A node with one predecessor always waits for it. */
 uint64_t dag_late_us(const struct dag *d, unsigned node, uint64_t p95_us);
 

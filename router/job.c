@@ -143,7 +143,7 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
     finish(job, failure);
 }
 
-static const struct upstream_events output_events = {on_commit, on_chunk, on_reply, on_end};
+static const struct upstream_events output_events = {on_commit, on_chunk, on_reply, on_end, NULL};
 
 static bool start_call(struct job *job)
 {

@@ -206,8 +206,8 @@ void ledger_note_call(struct ledger *l, struct ledger_model *m, struct ledger_to
     if (c->reason != END_COMPLETE || c->fallbacks > 0) {
         return; /* another model's times and tokens are not its */
     }
-    if (has_times && c->first_content_us > c->start_us) {
-        ledger_note_latency(l, m, c->first_content_us - c->start_us, c->end_us - c->start_us,
+    if (has_times && c->first_content_us > c->slot_us) {
+        ledger_note_latency(l, m, c->first_content_us - c->slot_us, c->end_us - c->slot_us,
                             c->usage.completion);
     }
     if (c->usage.known) {

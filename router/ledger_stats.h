@@ -29,7 +29,8 @@ void ledger_note_latency(struct ledger *l, struct ledger_model *m, uint64_t firs
 void ledger_note_tokens(struct ledger *l, struct ledger_tokens *t, unsigned in_degree,
                         uint64_t prompt_tokens, uint64_t cached_tokens, uint64_t answer_tokens);
 
-/* A call that is over, as it was: says nothing unless it is complete and the model itself answered it.
+/* A call that is over, as it was: says nothing unless it is complete and the model itself answered it. Its
+ * times are those of the last attempt, from its slot on.
  * `has_times`: it was a stream, for else it has no first token, and no reader held it back. */
 struct call_record;
 void ledger_note_call(struct ledger *l, struct ledger_model *m, struct ledger_tokens *t,

@@ -128,7 +128,14 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
     end_node(n, failure == NULL);
 }
 
-static const struct upstream_events inner_events = {on_commit, on_chunk, on_reply, on_end};
+static void on_slot(void *arg)
+{
+    struct run_node *n = arg;
+    dag_serve(&n->run->dag, n->index, run_now_us(n->run));
+    set_late(n->run);
+}
+
+static const struct upstream_events inner_events = {on_commit, on_chunk, on_reply, on_end, on_slot};
 
 /* The request's deadline less what follows is expected to take, yet never less than half of what is left.
  * Where that is not known, nodes that follow one another have equal shares. */

@@ -321,4 +321,4 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
     }
 }
 
-const struct upstream_events run_stream_events = {on_commit, on_chunk, on_reply, on_end};
+const struct upstream_events run_stream_events = {on_commit, on_chunk, on_reply, on_end, NULL};

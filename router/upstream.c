@@ -201,6 +201,9 @@ static void start_attempt(struct upstream_call *c)
     c->tries++;
     c->record.attempts++;
     c->record.slot_us = loop_now_us(c->host->loop);
+    if (c->record.attempts == 1 && c->events->on_slot) {
+        c->events->on_slot(c->arg);
+    }
     c->attempt = attempt_start(c->host, &spec, c->room, &c->record, &attempt_events, c);
     if (!c->attempt) {
         struct failure f = {.reason = END_INTERNAL,

@@ -64,6 +64,8 @@ struct upstream_events {
     void (*on_reply)(void *arg, const struct chunk *reply);
     /* Exactly once, last. `failure` NULL: complete. `record` is whole. */
     void (*on_end)(void *arg, const struct failure *failure, const struct call_record *record);
+    /* The first attempt has its slot: the wait of the queue is over. NULL: nobody asks. */
+    void (*on_slot)(void *arg);
 };
 
 /* Calls back only after it has returned. `room` is the job's arena and outlives the call. NULL: no

@@ -41,6 +41,13 @@ static unsigned at(const struct graph *g, unsigned i)
     return g->output;
 }
 
+/* At once: nothing else is in its upstream's queue. */
+static void starts(struct dag *d, unsigned node, uint64_t now_us)
+{
+    dag_start(d, node, now_us);
+    dag_serve(d, node, now_us);
+}
+
 static void test_three_and_a_fuser(void **state)
 {
     struct graph *g = made("aaaf", (uint32_t[]) {0, 0, 0, 7});
@@ -49,7 +56,7 @@ static void test_three_and_a_fuser(void **state)
     dag_init(&d, g);
     assert_int_equal(dag_ready(&d), 7);
     for (unsigned i = 0; i < 3; i++) {
-        dag_start(&d, i, 0);
+        starts(&d, i, 0);
     }
     assert_int_equal(dag_ready(&d), 0);
     dag_end(&d, 0, true, 10);
@@ -73,7 +80,7 @@ static void test_an_inner_fuser_without_candidates_is_silent(void **state)
     assert_int_equal(roots, dag_bit(at(g, 0)) | dag_bit(at(g, 1)) | dag_bit(lone));
     for (unsigned i = 0; i < g->count; i++) {
         if (roots & dag_bit(i)) {
-            dag_start(&d, i, 0);
+            starts(&d, i, 0);
         }
     }
     dag_end(&d, at(g, 0), false, 1);
@@ -91,10 +98,10 @@ static void test_assistants_and_the_output_start_without_candidates(void **state
     struct dag d;
     (void) state;
     dag_init(&d, g);
-    dag_start(&d, 0, 0);
+    starts(&d, 0, 0);
     dag_end(&d, 0, false, 1);
     assert_int_equal(dag_ready(&d), 2);
-    dag_start(&d, 1, 1);
+    starts(&d, 1, 1);
     dag_end(&d, 1, false, 2);
     assert_int_equal(dag_ready(&d), 4);
     assert_int_equal(dag_candidates(&d, 2), 0);
@@ -111,9 +118,9 @@ static void test_prune_goes_back_to_what_only_fed_it(void **state)
     assert_int_equal(g->nodes[vote].fuse, FUSER_VOTE);
     dag_init(&d, g);
     assert_int_equal(dag_prune(&d), 0);
-    dag_start(&d, at(g, 0), 0);
-    dag_start(&d, at(g, 2), 0);
-    dag_start(&d, at(g, 3), 0);
+    starts(&d, at(g, 0), 0);
+    starts(&d, at(g, 2), 0);
+    starts(&d, at(g, 3), 0);
     dag_end(&d, vote, true, 5); /* decided by somebody who knows */
     assert_int_equal(dag_prune(&d), dag_bit(at(g, 0)) | dag_bit(at(g, 2)));
     assert_int_equal(d.unwanted, dag_bit(at(g, 0)) | dag_bit(at(g, 1)) | dag_bit(at(g, 2)));
@@ -130,7 +137,7 @@ static void test_stragglers(void **state)
     dag_init(&d, g);
     assert_int_equal(dag_late_us(&d, 3, 0), UINT64_MAX); /* not even running */
     for (unsigned i = 0; i < 4; i++) {
-        dag_start(&d, i, 1000);
+        starts(&d, i, 1000);
     }
     dag_end(&d, 0, true, 1100);
     assert_int_equal(dag_late_us(&d, 3, 0), UINT64_MAX); /* one of four is not half */
@@ -157,9 +164,9 @@ static void test_a_vote_took_as_long_as_what_it_counts(void **state)
         vote++;
     }
     dag_init(&d, g);
-    dag_start(&d, at(g, 0), 100);
-    dag_start(&d, at(g, 1), 150);
-    dag_start(&d, at(g, 3), 200);
+    starts(&d, at(g, 0), 100);
+    starts(&d, at(g, 1), 150);
+    starts(&d, at(g, 3), 200);
     dag_end(&d, at(g, 0), true, 900);
     dag_end(&d, at(g, 1), true, 1000);
     dag_end(&d, vote, true, 1000);
@@ -174,7 +181,7 @@ static void test_silence_does_not_count_as_in(void **state)
     (void) state;
     dag_init(&d, g);
     for (unsigned i = 0; i < 3; i++) {
-        dag_start(&d, i, 0);
+        starts(&d, i, 0);
     }
     dag_end(&d, 0, false, 10);
     dag_end(&d, 1, true, 10);
@@ -190,7 +197,7 @@ static void test_the_most_patient_reader_counts(void **state)
     (void) state;
     dag_init(&d, g);
     for (unsigned i = 0; i < 3; i++) {
-        dag_start(&d, at(g, i), 0);
+        starts(&d, at(g, i), 0);
     }
     dag_end(&d, at(g, 0), true, 100);
     assert_int_equal(dag_late_us(&d, at(g, 1), 0), UINT64_MAX);
@@ -205,7 +212,7 @@ static void test_one_predecessor_is_always_waited_for(void **state)
     struct dag d;
     (void) state;
     dag_init(&d, g);
-    dag_start(&d, 0, 0);
+    starts(&d, 0, 0);
     assert_int_equal(dag_late_us(&d, 0, 1), UINT64_MAX);
     graph_free(g);
 }
@@ -247,6 +254,39 @@ static void test_thirty_two_nodes(void **state)
     graph_free(g);
 }
 
+static void test_the_queue_is_nobody_s_fault(void **state)
+{
+    struct graph *g = made("aaaf", (uint32_t[]) {0, 0, 0, 7});
+    struct dag d;
+    (void) state;
+    dag_init(&d, g);
+    starts(&d, 0, 0);
+    starts(&d, 1, 0);
+    dag_start(&d, 2, 0);
+    dag_end(&d, 0, true, 100);
+    dag_end(&d, 1, true, 100);
+    assert_int_equal(dag_late_us(&d, 2, 0), UINT64_MAX); /* it has not even begun */
+    dag_serve(&d, 2, 300);
+    assert_int_equal(dag_late_us(&d, 2, 0), 300 + 2 * 100);
+    graph_free(g);
+}
+
+static void test_a_chain_took_as_long_as_all_of_it(void **state)
+{
+    /* 0 -> 1 -> 3; 2 -> 3: node 1 took 100 by itself, and 700 in the eyes of node 2 */
+    struct graph *g = made("aaaf", (uint32_t[]) {0, 1, 0, 6});
+    struct dag d;
+    (void) state;
+    dag_init(&d, g);
+    starts(&d, at(g, 0), 0);
+    starts(&d, at(g, 2), 0);
+    dag_end(&d, at(g, 0), true, 600);
+    starts(&d, at(g, 1), 600);
+    dag_end(&d, at(g, 1), true, 700);
+    assert_int_equal(dag_late_us(&d, at(g, 2), 0), 2 * 700);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +299,8 @@ int main(void)
         cmocka_unit_test(test_silence_does_not_count_as_in),
         cmocka_unit_test(test_the_most_patient_reader_counts),
         cmocka_unit_test(test_one_predecessor_is_always_waited_for),
+        cmocka_unit_test(test_the_queue_is_nobody_s_fault),
+        cmocka_unit_test(test_a_chain_took_as_long_as_all_of_it),
         cmocka_unit_test(test_what_follows),
         cmocka_unit_test(test_thirty_two_nodes),
     };

@@ -281,7 +281,8 @@ static void test_what_a_call_says(void **state)
     struct ledger_model *m = ledger_model(l, "m");
     struct ledger_tokens *t = ledger_tokens(l, "math", "m");
     struct call_record c = {.reason = END_COMPLETE,
-                            .start_us = 1000 * MS,
+                            .start_us = 400 * MS,
+                            .slot_us = 1000 * MS, /* the queue is not the model's */
                             .first_content_us = 1200 * MS,
                             .end_us = 1600 * MS,
                             .usage = {.known = true, .prompt = 30, .cached = 10, .completion = 5}};

@@ -127,7 +127,7 @@ static inline void fixture_on_end(void *arg, const struct failure *failure,
 }
 
 static const struct upstream_events fixture_events = {fixture_on_commit, fixture_on_chunk,
-                                                      fixture_on_reply, fixture_on_end};
+                                                      fixture_on_reply, fixture_on_end, NULL};
 
 static inline void start_with_deadline(struct fixture *f, const char *json, uint64_t deadline_us)
 {
