@@ -117,7 +117,10 @@ static const struct graph *written_graph(const struct crossing *x, size_t i)
         return named ? named->graph : NULL;
     }
     const struct graph *g = read_graph(x, NULL, t->graph, &why);
-    if (!g) {
+    if (!g && is_listed(x->draft, t->graph)) {
+        TASK_FAULT(x, i, "graph", "%s; the one of `graphs` is written graph/%s", why.text,
+                   t->graph);
+    } else if (!g) {
         TASK_FAULT(x, i, "graph", "%s", why.text);
     }
     return g;
@@ -133,13 +136,48 @@ static void fault_of_stranger(const struct crossing *x, size_t i, const struct u
                up->name);
 }
 
-static void check_champion(const struct crossing *x, size_t i, const struct task *task)
+/* A limit that cannot be looked at would be none. */
+static void check_flops(const struct crossing *x, size_t i, const struct task *task,
+                        const struct model_def *m)
+{
+    if (!isnan(task->budget.units) && isnan(cost_flops(m, 1.0, 1.0))) {
+        TASK_FAULT(x, i, "budget",
+                   "flops cannot be counted: the model %s has not all of params, layers and hidden",
+                   m->name);
+    }
+}
+
+static void check_cost(const struct crossing *x, size_t i, const struct task *task,
+                       const struct graph *g)
 {
     double cost;
     double limit;
+    const char *currency = task_excess(&task->budget, g, &cost, &limit);
+    if (currency) {
+        struct cost_tokens tokens = task_tokens();
+        TASK_FAULT(
+            x, i, "graph",
+            "costs %.3g %s, more than budget.%s allows, %.3g (with %.0f tokens of prompt and "
+            "%.0f of each answer)",
+            cost, strcmp(currency, "usd") == 0 ? "dollars" : "units of flops", currency, limit,
+            tokens.prompt, tokens.answer);
+    }
+    for (unsigned k = 0; k < g->count; k++) {
+        if (g->nodes[k].model && isnan(cost_flops(g->nodes[k].model, 1.0, 1.0))) {
+            check_flops(x, i, task, g->nodes[k].model);
+            break;
+        }
+    }
+}
+
+static void check_champion(const struct crossing *x, size_t i, const struct task *task)
+{
     const struct graph *g = task->arm_count > 0 ? task->arms[0].graph : NULL;
     if (!g) {
-        if (!task_best_model(x->catalog, &task->budget, task->data)) {
+        const struct model_def *best = task_best_model(x->catalog, &task->budget, task->data);
+        if (best) {
+            check_flops(x, i, task, best);
+        } else {
             TASK_FAULT(
                 x, i, "name",
                 "no model that chats is within the task's budget and, its fallbacks included, "
@@ -151,16 +189,7 @@ static void check_champion(const struct crossing *x, size_t i, const struct task
     if (stranger) {
         fault_of_stranger(x, i, stranger);
     }
-    const char *currency = task_excess(&task->budget, g, &cost, &limit);
-    if (currency) {
-        struct cost_tokens tokens = task_tokens();
-        TASK_FAULT(
-            x, i, "graph",
-            "costs %.3g %s, more than budget.%s allows, %.3g (with %.0f tokens of prompt and "
-            "%.0f of each answer)",
-            cost, strcmp(currency, "usd") == 0 ? "dollars" : "units of flops", currency, limit,
-            tokens.prompt, tokens.answer);
-    }
+    check_cost(x, i, task, g);
 }
 
 static const struct upstream_def *find_upstream(const struct catalog *c, const char *name)

@@ -480,12 +480,12 @@ void log_access(struct log_tap *t, const struct record *r)
     }
 }
 
-void log_node_call(struct log_tap *t, const char *id, const struct call_record *c)
+void log_node_call(struct log_tap *t, const char *id, const char *name, const struct call_record *c)
 {
     struct log_line line;
 
     if (begin_info(t, &line, "call")) {
-        log_line_call(&line, id, c);
+        log_line_call(&line, id, name, c);
         put_info(t, &line);
     }
 }

@@ -33,8 +33,10 @@ void log_write(struct log_tap *t, enum log_level level, const char *event, ...)
 
 /* The access line of a finished request: every phase's time and the reason it ended. */
 void log_access(struct log_tap *t, const struct record *r);
-/* A line for the call of a node of the graph that served request `id`; written when access lines are. */
-void log_node_call(struct log_tap *t, const char *id, const struct call_record *c);
+/* A line for the call of a node, which its graph calls `name`, for request `id`; written when access lines
+ * are. */
+void log_node_call(struct log_tap *t, const char *id, const char *name,
+                   const struct call_record *c);
 void log_set_access(struct log *l, bool on);
 void log_set_level(struct log *l, enum log_level level);
 

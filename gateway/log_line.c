@@ -318,10 +318,12 @@ void log_line_record(struct log_line *l, const struct record *r)
     log_line_u64(l, "pauses", r->pauses);
 }
 
-void log_line_call(struct log_line *l, const char *id, const struct call_record *c)
+void log_line_call(struct log_line *l, const char *id, const char *name,
+                   const struct call_record *c)
 {
     word(l, "id", id);
     log_line_u64(l, "node", c->node);
+    text_if(l, "name", name);
     word(l, "reason", end_reason_text(c->reason));
     put_upstream(l, c);
     put_usage(l, &c->usage, c->usd);

@@ -43,9 +43,11 @@ void log_line_usd(struct log_line *l, const char *key, double usd); /* nine deci
 /* The pairs of a finished request; absent facts have no pair. See log_access() in log.h. */
 void log_line_record(struct log_line *l, const struct record *r);
 
-/* The pairs of one node's call within the graph of request `id`; phases count from the node's start. */
+/* The pairs of one node's call within the graph of request `id`; `name` is what the graph's file calls the
+ * node. Phases count from the node's start. */
 struct call_record;
-void log_line_call(struct log_line *l, const char *id, const struct call_record *c);
+void log_line_call(struct log_line *l, const char *id, const char *name,
+                   const struct call_record *c);
 
 void log_line_end(struct log_line *l); /* the newline; nothing may follow */
 

@@ -434,8 +434,10 @@ static void note_calls(struct relay *r)
 {
     const struct call_record *answer = &r->x->record.call;
     const struct call_record *call;
+    char names[GRAPH_NODES_MAX][GRAPH_NAME_MAX + 1];
+    graph_names(r->route.graph, names);
     for (unsigned node = 0; (call = job_call(r->job, &node)) != NULL;) {
-        log_node_call(r->x->server->log, exchange_id(r->x), call);
+        log_node_call(r->x->server->log, exchange_id(r->x), names[call->node], call);
         metrics_record_node(&r->x->server->metrics, call);
         if (call->node != answer->node || answer->attempts == 0) {
             r->limits.unreported += is_unreported(call);

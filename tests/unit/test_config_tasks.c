@@ -106,7 +106,7 @@ static char *placed(const char *text)
     "upstreams:\n  - {name: u, url: \"http://h\"}\n  - {name: far, url: \"http://g\"}\n"           \
     "models:\n"                                                                                    \
     "  - {name: m, upstream: u, params: 1e9, layers: 16, hidden: 2048, price: {input: 1}}\n"       \
-    "  - {name: lead, upstream: u, params: 3e9, fallback: big}\n"                                  \
+    "  - {name: lead, upstream: u, params: 3e9, layers: 28, hidden: 3072, fallback: big}\n"        \
     "  - {name: big, upstream: far, params: 9e9}\n"                                                \
     "  - {name: e, upstream: u, params: 99e9, capabilities: [embeddings]}\n"                       \
     "\n"
@@ -395,6 +395,20 @@ static void faults_of_champions(void **state)
         {WORLD "tasks:\n  - {name: a, graph: @/m.json, budget: {usd: 0.0001}}\n",
          "t.yaml:11:22: tasks[0].graph: costs 0.0005 dollars, more than budget.usd allows, 0.0001 "
          "(with 500 tokens of prompt and 500 of each answer)\n"},
+        {"upstreams:\n  - {name: u, url: \"http://h\"}\nmodels:\n  - {name: m, upstream: u, "
+         "params: 1e9}\n"
+         "tasks:\n  - {name: a, budget: {flops: 18}, graph: @/m.json}\n",
+         "t.yaml:6:23: tasks[0].budget: flops cannot be counted: the model m has not all of "
+         "params, layers "
+         "and hidden\n"},
+        {WORLD "tasks:\n  - {name: a, budget: {flops: 18}, data: [far]}\n",
+         "t.yaml:11:23: tasks[0].budget: flops cannot be counted: the model big has not all of "
+         "params, layers "
+         "and hidden\n"},
+        {WORLD "graphs: {g: @/m.json}\ntasks:\n  - {name: a, graph: g}\n",
+         "t.yaml:12:22: tasks[0].graph: @/g: cannot be read: No such file or directory; the one of "
+         "`graphs` is "
+         "written graph/g\n"},
         {WORLD "tasks:\n  - {name: a, budget: {seconds: 5}}\n",
          "t.yaml:11:24: tasks[0].budget.seconds: not in this version\n"},
     };

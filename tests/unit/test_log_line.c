@@ -282,7 +282,8 @@ static void test_a_node_s_call(void **state)
                             .usage = {true, 10, 0, 4},
                             .usd = 0.5};
     static const char want[] =
-        "id=abc node=3 reason=straggler upstream=local upstream_model=small upstream_status=200 "
+        "id=abc node=3 name=f1 reason=straggler upstream=local upstream_model=small "
+        "upstream_status=200 "
         "upstream_id=chatcmpl-7 attempts=2 fallbacks=1 prompt_tokens=10 completion_tokens=4 "
         "usd=0.500000000 slot_ms=0.500 first_byte_ms=1.000 total_ms=3.250\n";
     struct log_line l;
@@ -290,7 +291,7 @@ static void test_a_node_s_call(void **state)
     (void) state;
     begin(&l);
     size_t head = l.length;
-    log_line_call(&l, "abc", &c);
+    log_line_call(&l, "abc", "f1", &c);
     log_line_end(&l);
     l.text[l.length] = '\0';
     assert_string_equal(l.text + head + 1, want);
