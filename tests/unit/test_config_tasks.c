@@ -406,7 +406,7 @@ static void faults_of_champions(void **state)
          "params, layers "
          "and hidden\n"},
         {WORLD "graphs: {g: @/m.json}\ntasks:\n  - {name: a, graph: g}\n",
-         "t.yaml:12:22: tasks[0].graph: @/g: cannot be read: No such file or directory; the one of "
+         "t.yaml:12:22: tasks[0].graph: g: cannot be read: No such file or directory; the one of "
          "`graphs` is "
          "written graph/g\n"},
         {WORLD "tasks:\n  - {name: a, budget: {seconds: 5}}\n",
