@@ -5,6 +5,7 @@
 #include "gateway/config_print.h"
 #include "gateway/config_value.h"
 #include "gateway/graph_facts.h"
+#include "router/eligible.h"
 #include "router/graph_draw.h"
 
 #include <inttypes.h>
@@ -226,6 +227,14 @@ static void print_task(const struct config *c, const struct snapshot *s, const s
     add_match(&sheet, c, task);
     add_graph(&sheet, g, &facts);
     add_limits(&sheet, task);
+    const struct model_def *small = eligible_never(task, g);
+    if (small) {
+        cli_table_pair(
+            &sheet, "never runs",
+            "the context of %s does not hold the candidates and an answer of max_tokens: every "
+            "request is one call; lower max_tokens",
+            small->name);
+    }
     cli_table_pair(&sheet, "learning", "level %d: %s", CONFIG_PRINT_LEVEL, config_print_missing());
     end(&sheet, out);
     if (!graph_is_single(g)) {

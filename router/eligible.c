@@ -72,8 +72,10 @@ static uint64_t cap_of(const struct graph_node *n, const struct task *task)
     return n->max_tokens > 0 ? n->max_tokens : task->node_tokens;
 }
 
-/* What chooses hands on one of the answers it got, else a node its own. */
-static bool exceeds_context(const struct request *r, const struct task *task, const struct graph *g)
+/* The first model whose context is exceeded, or NULL. What chooses hands on one of the answers it got, else a
+ * node its own. */
+static const struct model_def *exceeded(const struct request *r, const struct task *task,
+                                        const struct graph *g)
 {
     uint64_t answers[GRAPH_NODES_MAX];
     unsigned i;
@@ -94,10 +96,17 @@ static bool exceeds_context(const struct request *r, const struct task *task, co
         tokens += is_whole ? r->answer_tokens : cap_of(n, task);
         answers[i] = chooses(n) ? longest : cap_of(n, task);
         if (n->model != NULL && n->model->context > 0 && tokens > n->model->context) {
-            return true;
+            return n->model;
         }
     }
-    return false;
+    return NULL;
+}
+
+const struct model_def *eligible_never(const struct task *task, const struct graph *graph)
+{
+    const struct request empty = {.prompt_tokens = 0};
+
+    return graph_is_single(graph) ? NULL : exceeded(&empty, task, graph);
 }
 
 static bool can_hold_candidates(const struct span_value *content)
@@ -134,7 +143,7 @@ const char *eligible_reason(const struct request *r, const struct request_facts 
     if (lacks_capability(facts, graph)) {
         return "capability";
     }
-    return exceeds_context(r, task, graph) ? "context" : NULL;
+    return exceeded(r, task, graph) != NULL ? "context" : NULL;
 }
 
 /* ---- one model ---- */

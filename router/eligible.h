@@ -24,6 +24,10 @@
 const char *eligible_reason(const struct request *r, const struct request_facts *facts,
                             const struct task *task, const struct graph *graph);
 
+/* A model whose context the candidates' caps and its own exceed by themselves, so that whatever is asked runs
+ * as one call; NULL: there is none. */
+const struct model_def *eligible_never(const struct task *task, const struct graph *graph);
+
 /* Who answers a request that runs as one call: the graph's output model if it has the capabilities and
  * the context, else the best model that has them among those that chat and that, their fallbacks included,
  * stay within the task's `data` (of a graph asked for by name under a task without written `data`: within

@@ -587,6 +587,25 @@ static void test_a_graph_by_name_goes_no_further_than_its_models(void **state)
     catalog_free(w.catalog);
 }
 
+static void test_caps_that_never_fit(void **state)
+{
+    struct world w;
+    struct graph *g;
+
+    (void) state;
+    set_up(&w); /* caps of 100: two candidates and the output's own answer */
+    g = graph_of(&w, ROLE_FUSER, FUSER_LLM);
+    model(&w, LARGE)->context = 200;
+    assert_null(eligible_never(&w.task, g));
+    model(&w, LARGE)->context = 199;
+    assert_ptr_equal(eligible_never(&w.task, g), model(&w, LARGE));
+    graph_free(g);
+    g = graph_new_single(model(&w, LARGE));
+    assert_null(eligible_never(&w.task, g));
+    graph_free(g);
+    catalog_free(w.catalog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -610,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_capable_model_answers),
         cmocka_unit_test(test_model_that_takes_it_answers),
         cmocka_unit_test(test_best_model_answers),
+        cmocka_unit_test(test_caps_that_never_fit),
         cmocka_unit_test(test_data_binds),
         cmocka_unit_test(test_a_graph_by_name_goes_no_further_than_its_models),
     };
