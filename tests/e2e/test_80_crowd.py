@@ -13,7 +13,7 @@ from harness import SLOW, Connection, GatewayCase, chat, make_certificate
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CROWD = (1000, 1000, 500)
-ROUNDS, REQUESTS = 3, 300
+ROUNDS, REQUESTS = 15, 300
 STREAM_BUFFER = 64 * 1024
 
 
@@ -38,13 +38,10 @@ class CrowdTest(GatewayCase):
             os.sched_setaffinity(int(task), cpus[:1])
         os.sched_setaffinity(self.sim.pid, self.others)
 
-    def p99(self):
+    def p99(self, connection):
         """Of one good client that asks again and again on one connection, in seconds."""
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
         times = []
-        with Connection(self.gateway.port, context=context) as c:
+        with connection as c:
             for _ in range(REQUESTS):
                 start = time.monotonic()
                 response = c.call("POST", "/v1/chat/completions", chat("fast"))
@@ -53,7 +50,15 @@ class CrowdTest(GatewayCase):
         return statistics.quantiles(times, n=100)[98]
 
     def median_p99(self):
-        return statistics.median(self.p99() for _ in range(ROUNDS))
+        """Through the gateway, and of the same client at the model itself: what the crowd's process and its
+        thousand streams cost the model, which shares their CPU, is not the gateway's doing. In turns, so
+        that both see the same machine."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        rounds = [(self.p99(Connection(self.gateway.port, context=context)),
+                   self.p99(Connection(self.sim.port))) for _ in range(ROUNDS)]
+        return [statistics.median(times) for times in zip(*rounds)]
 
     def start_crowd(self):
         crowd = subprocess.Popen(
@@ -80,20 +85,23 @@ class CrowdTest(GatewayCase):
         self.eventually(is_slow, "the upstream is held back", 60)
 
     def test_a_good_client_hardly_notices(self):
-        before = self.median_p99()
+        before, direct_before = self.median_p99()
         alone = self.gateway.memory()
         crowd = self.start_crowd()
         self.wait_until_all_are_paused()
-        crowded = self.median_p99()
+        crowded, direct_crowded = self.median_p99()
         each = (self.gateway.memory() - alone) / CROWD[0]
         crowd.stdin.close()
         crowd.wait()
         self.eventually(lambda: self.gateway.metrics()["sluice_streams_open"] == 0, "they leave", 30)
-        after = self.median_p99()
-        print("p99 alone %.2f ms, in the crowd %.2f ms, after it %.2f ms; %.0f KiB a slow reader" % (
-            before * 1e3, crowded * 1e3, after * 1e3, each / 1024), file=sys.stderr)
-        # A millisecond is what the crowd's own process costs on a machine of two cores.
-        self.assertLess(crowded, 2 * max(before, after) + 0.001 * SLOW)
+        after, direct_after = self.median_p99()
+        alone, direct_alone = max(before, after), max(direct_before, direct_after)
+        model_s = max(direct_crowded - direct_alone, 0.0)
+        print("p99 alone %.2f ms, in the crowd %.2f ms, of which the model %.2f ms: %.2f times; %.0f KiB a "
+              "slow reader" % (alone * 1e3, crowded * 1e3, model_s * 1e3, (crowded - model_s) / alone,
+                               each / 1024), file=sys.stderr)
+        # A millisecond for other work on the machine, which is as much as everything that is measured.
+        self.assertLess(crowded - model_s, 2 * alone + 0.001 * SLOW)
         # A slow reader's buffer, its stream and its TLS records; idle connections and heads beside it.
         self.assertLess(each, 3 * STREAM_BUFFER)
 
