@@ -17,6 +17,7 @@ struct auth_key {
     struct ledger_key_limits limits;
     uint32_t key_tag;          /* auth_tag */
     struct ledger_key *ledger; /* set when the configuration is published */
+    bool usage_sum;            /* `usage` of a graph's answer speaks of all its calls */
 };
 
 struct auth {

@@ -222,6 +222,7 @@ static void cross_keys(struct config *c, const struct draft *draft,
         key->name = list[i].name;
         key->allow = list[i].allow;
         key->limits = list[i].limits;
+        key->usage_sum = list[i].usage == DRAFT_USAGE_SUM;
         check_twins(&c->auth, list, i, digest(&list[i], i, getenv_fn, key->sha256, faults), faults);
         check_allow(c, draft, &list[i], i, faults);
     }

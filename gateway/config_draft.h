@@ -12,6 +12,8 @@ struct draft_list {
     size_t count;
 };
 
+enum draft_usage { DRAFT_USAGE_CLIENT, DRAFT_USAGE_SUM };
+
 struct draft_key {
     const struct config_node *node;
     const char *name;
@@ -19,6 +21,7 @@ struct draft_key {
     const char *token_env;
     const char *const *allow; /* NULL: everything */
     struct ledger_key_limits limits;
+    enum draft_usage usage;
 };
 
 struct draft_upstream {

@@ -31,6 +31,7 @@
 /* Enums are stored as their words' unsigned values. */
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "stored as unsigned");
 _Static_assert(sizeof(enum on_abandon) == sizeof(unsigned), "stored as unsigned");
+_Static_assert(sizeof(enum draft_usage) == sizeof(unsigned), "stored as unsigned");
 _Static_assert(sizeof(enum draft_compress) == sizeof(unsigned), "stored as unsigned");
 _Static_assert(sizeof(enum draft_tools) == sizeof(unsigned), "stored as unsigned");
 _Static_assert(sizeof(enum answer_kind) == sizeof(unsigned), "stored as unsigned");
@@ -40,6 +41,9 @@ static const struct config_word log_levels[] = {
 
 static const struct config_word compress_words[] = {
     {"json", DRAFT_COMPRESS_JSON}, {"streams", DRAFT_COMPRESS_STREAMS}, {NULL, 0}};
+
+static const struct config_word usage_words[] = {
+    {"client", DRAFT_USAGE_CLIENT}, {"sum", DRAFT_USAGE_SUM}, {NULL, 0}};
 
 static const struct config_word abandon_words[] = {
     {"abort", ON_ABANDON_ABORT}, {"drain", ON_ABANDON_DRAIN}, {NULL, 0}};
@@ -121,7 +125,10 @@ static const struct config_key table[] = {
     {.path = "keys[].allow", .type = KEY_CLIENT_NAMES, IN_KEY(allow, TEXTS), RANGE(1, 1024),
      .otherwise = "all", .example = "[auto]",
      .help = "Model names, as clients send them, that it may use."},
-    {.path = "keys[].usage", .type = KEY_WORD, .is_later = true},
+    {.path = "keys[].usage", .type = KEY_WORD, IN_KEY(usage, enum draft_usage), .value = "client",
+     .words = usage_words,
+     .help = "What `usage` of a graph's answer counts: the client's own prompt and the answer that it got, or "
+             "the sum of all calls. The key's limits are charged with the sum, which usage.sluice says, too."},
 
     {.path = "limits", .type = KEY_GROUP, .help = "Bounds of what one client can make us hold."},
     {.path = "limits.body", .type = KEY_SIZE, IN_CONFIG(limits.body_bytes, size_t),

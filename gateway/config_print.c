@@ -123,7 +123,8 @@ static const char *join(struct arena *a, const char *const *texts)
 
 static void print_keys(const struct config *c, FILE *out)
 {
-    static const char *const heads[] = {"name", "requests/min", "tokens/min", "in flight", "allow"};
+    static const char *const heads[] = {"name",      "requests/min", "tokens/min",
+                                        "in flight", "usage",        "allow"};
     struct cli_table t;
     print_title("keys", out);
     if (c->auth.count == 0) {
@@ -135,9 +136,11 @@ static void print_keys(const struct config *c, FILE *out)
     for (size_t i = 0; i < c->auth.count; i++) {
         const struct auth_key *k = &c->auth.keys[i];
         struct cell a[3];
-        const char *cells[] = {k->name, count_or_none(&a[0], k->limits.requests_per_minute),
+        const char *cells[] = {k->name,
+                               count_or_none(&a[0], k->limits.requests_per_minute),
                                count_or_none(&a[1], k->limits.tokens_per_minute),
                                count_or_none(&a[2], k->limits.max_in_flight),
+                               k->usage_sum ? "sum" : "client",
                                join(&t.arena, k->allow)};
         cli_table_add(&t, cells);
     }

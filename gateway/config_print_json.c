@@ -82,10 +82,11 @@ static json_t *keys(const struct auth *auth)
     for (size_t i = 0; i < auth->count; i++) {
         const struct auth_key *k = &auth->keys[i];
         json_array_append_new(list,
-                              json_pack("{ss so so so so}", "name", k->name, "requests_per_minute",
-                                        count(k->limits.requests_per_minute), "tokens_per_minute",
-                                        count(k->limits.tokens_per_minute), "max_in_flight",
-                                        count(k->limits.max_in_flight), "allow",
+                              json_pack("{ss so so so so so}", "name", k->name,
+                                        "requests_per_minute", count(k->limits.requests_per_minute),
+                                        "tokens_per_minute", count(k->limits.tokens_per_minute),
+                                        "max_in_flight", count(k->limits.max_in_flight), "usage",
+                                        text(k->usage_sum ? "sum" : "client"), "allow",
                                         k->allow ? texts(k->allow) : json_null()));
     }
     return list;

@@ -378,6 +378,7 @@ static void run_job(struct relay *r)
         .headers = x->pass_headers,
         .deadline_us = x->record.head_us + r->route.task->deadline_us,
         .key_tag = x->key ? x->key->key_tag : 0,
+        .usage_sum = x->key && x->key->usage_sum,
     };
     name_answer(r);
     plan.seed = graph_is_single(r->route.graph) ? 0 : seed_of(exchange_id(x));

@@ -199,6 +199,7 @@ static bool start_run(struct job *job)
         .class = LEDGER_LIVE,
         .key_tag = plan->key_tag,
         .seed = plan->seed,
+        .usage_sum = plan->usage_sum,
     };
     job->run = run_start(&spec, &job->room, &run_sink, job);
     return job->run != NULL;

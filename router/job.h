@@ -26,7 +26,8 @@ struct job_plan {
         *headers;         /* to pass upstream, "Name: value", NULL-terminated; outlive the job */
     uint64_t deadline_us; /* absolute */
     uint32_t key_tag;
-    uint64_t seed; /* of a graph's draws, where the client sent none */
+    uint64_t seed;  /* of a graph's draws, where the client sent none */
+    bool usage_sum; /* `usage` of a graph's answer is that of all its calls */
 };
 
 /* Takes its own reference of the snapshot; `host` outlives the job. */

@@ -30,7 +30,8 @@ struct run_spec {
     uint64_t deadline_us;
     enum ledger_class class;
     uint32_t key_tag;
-    uint64_t seed; /* of all draws, where the client sent none */
+    uint64_t seed;  /* of all draws, where the client sent none */
+    bool usage_sum; /* `usage` is that of all calls, not the client's side alone */
 };
 
 /* Starts what is ready; calls the sink only after it has returned. NULL: no memory. */

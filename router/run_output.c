@@ -52,11 +52,14 @@ static struct graph_usage usage_of(const struct run *r)
     struct graph_usage u = {0};
     const struct token_usage *prompt = prompt_usage(r);
     run_report(r, &all);
+    if (r->spec.usage_sum) {
+        prompt = &all.usage;
+    }
     if (prompt) {
         u.prompt = prompt->prompt;
         u.cached = prompt->cached;
     }
-    u.completion = all.call.usage.completion;
+    u.completion = r->spec.usage_sum ? all.usage.completion : all.call.usage.completion;
     u.calls = all.calls;
     u.all_prompt = all.usage.prompt;
     u.all_completion = all.usage.completion;

@@ -316,7 +316,7 @@ class DepartureTest(GraphCase):
 class KeyTest(GraphCase):
     """What a graph that nobody waits for any more costs its API key."""
 
-    graphs = {"panel": panel("a0", "a1", "a2")}
+    graphs = {"panel": panel("a0", "a1", "a2"), "quick": panel("f", "f")}
     bearer = [("Authorization", "Bearer secret")]
 
     @classmethod
@@ -326,7 +326,16 @@ class KeyTest(GraphCase):
             config.model("a%d" % i, id="fast:first=5,token=500,tokens=40,id=a%d" % i)
         config.model("f", id="fast:tokens=3,id=f")
         config.doc["keys"] = [{"name": "k", "sha256": hashlib.sha256(b"secret").hexdigest(),
-                               "tokens_per_minute": 1200}]
+                               "tokens_per_minute": 1200},
+                              {"name": "sum", "sha256": hashlib.sha256(b"other").hexdigest(),
+                               "usage": "sum"}]
+
+    def test_a_key_may_want_the_sum_as_usage(self):
+        other = [("Authorization", "Bearer other")]
+        usage = self.chat("graph/quick", headers=other).json["usage"]
+        self.assertEqual(usage["completion_tokens"], usage["sluice"]["completion_tokens"])
+        self.assertEqual(usage["prompt_tokens"], usage["sluice"]["prompt_tokens"])
+        self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
 
     def next_one(self):
         r = self.chat("f", headers=self.bearer, max_tokens=10)

@@ -47,8 +47,9 @@ struct world {
     char last[8192];  /* event */
     char usage[512];  /* of the usage event */
     struct failure failure;
-    bool is_full; /* the sink says FULL */
-    bool is_gone; /* it says GONE */
+    bool is_full;   /* the sink says FULL */
+    bool is_gone;   /* it says GONE */
+    bool usage_sum; /* of the key */
     struct record record;
 };
 
@@ -265,7 +266,8 @@ static inline void asks_for(struct world *w, const char *json, uint64_t deadline
     struct job_plan plan = {
         .route = {.task = &w->snapshot->tasks[0], .graph = w->graph, .propensity = 1.0},
         .deadline_us = w->clock.now_us + deadline_us,
-        .seed = 11};
+        .seed = 11,
+        .usage_sum = w->usage_sum};
     job_start(w->job, &plan);
     assert_string_equal(w->log, "");
     pass_us(w, 0);

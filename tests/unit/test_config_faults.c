@@ -74,8 +74,6 @@ static void keys_of_later_versions(void **state)
         snprintf(expected, sizeof(expected), "t.yaml:5:1: %s: not in this version\n", keys[i]);
         expect_faults(text, expected);
     }
-    expect_faults(GOOD "keys:\n  - {name: k, sha256: " ONES ", usage: sum}\n",
-                  "t.yaml:6:89: keys[0].usage: not in this version\n");
     expect_faults("upstreams:\n  - {name: u, url: \"http://h\", loads: one}\n" MODELS,
                   "t.yaml:2:32: upstreams[0].loads: not in this version\n");
 }

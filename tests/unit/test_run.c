@@ -73,6 +73,20 @@ static void usage_speaks_of_the_client_s_side_and_sluice_of_all(void **state)
     world_free(w);
 }
 
+static void a_key_may_want_the_sum_as_usage(void **state)
+{
+    struct world *w = world_make("aaf", (uint32_t[]) {0, 0, 3}, false);
+    (void) state;
+    w->usage_sum = true;
+    asks(w, WHOLE);
+    answers(w, "m0", "one");
+    answers(w, "m1", "two");
+    answers(w, "m2", "fused");
+    assert_non_null(
+        strstr(w->text, "\"prompt_tokens\":30,\"completion_tokens\":6,\"total_tokens\":36"));
+    world_free(w);
+}
+
 static void an_assistant_improves_on_what_came_before(void **state)
 {
     struct world *w = world_make("aaa", (uint32_t[]) {0, 1, 2}, false);
@@ -592,6 +606,7 @@ int main(void)
         cmocka_unit_test(ready_nodes_start_at_once_and_the_output_streams),
         cmocka_unit_test(a_json_client_gets_the_stream_put_together),
         cmocka_unit_test(usage_speaks_of_the_client_s_side_and_sluice_of_all),
+        cmocka_unit_test(a_key_may_want_the_sum_as_usage),
         cmocka_unit_test(an_assistant_improves_on_what_came_before),
         cmocka_unit_test(a_vote_delivers_what_most_say_and_stops_when_it_is_decided),
         cmocka_unit_test(a_vote_is_decided_by_silence_too),
