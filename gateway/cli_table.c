@@ -46,7 +46,7 @@ void cli_table_pair(struct cli_table *t, const char *name, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text.text, sizeof(text.text), fmt, args);
     va_end(args);
-    const char *cells[] = {name, text.text};
+    const char *cells[CLI_TABLE_COLUMNS_MAX] = {name, text.text};
     cli_table_add(t, cells);
 }
 
