@@ -221,9 +221,18 @@ static const struct model_def *single_model(struct job *job)
                          : NULL;
 }
 
+static unsigned planned_calls(const struct graph *g)
+{
+    unsigned calls = 0;
+    for (unsigned i = 0; i < g->count; i++) {
+        calls += g->nodes[i].model != NULL; /* a vote makes none */
+    }
+    return calls;
+}
+
 void job_start(struct job *job, const struct job_plan *plan)
 {
-    unsigned fifth = plan->route.graph->count / 5;
+    unsigned fifth = planned_calls(plan->route.graph) / 5;
     job->plan = *plan;
     job->retries.left = fifth > RETRIES_LEAST ? fifth : RETRIES_LEAST;
     job->model = single_model(job);

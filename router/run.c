@@ -27,11 +27,19 @@ static void stop_node(struct run_node *n, enum end_reason reason)
     arena_fini(&n->room);
 }
 
+/* The ledger is asked only where there is something to be late for. */
+static uint64_t late_us(const struct run *r, unsigned node)
+{
+    return dag_late_us(&r->dag, node, 0) == UINT64_MAX
+               ? UINT64_MAX
+               : dag_late_us(&r->dag, node, run_expect_patience_us(r, node));
+}
+
 static void set_late(struct run *r)
 {
     uint64_t first = UINT64_MAX;
     for (unsigned i = 0; i < r->spec.graph->count; i++) {
-        uint64_t due = dag_late_us(&r->dag, i, run_expect_patience_us(r, i));
+        uint64_t due = late_us(r, i);
         first = due < first ? due : first;
     }
     if (first == UINT64_MAX) {
@@ -46,7 +54,7 @@ static void on_late(void *arg)
     struct run *r = arg;
     uint64_t now = run_now_us(r);
     for (unsigned i = 0; i < r->spec.graph->count && r->sink; i++) {
-        if (dag_late_us(&r->dag, i, run_expect_patience_us(r, i)) <= now) {
+        if (late_us(r, i) <= now) {
             stop_node(&r->nodes[i], END_STRAGGLER);
             run_expect_end(r, i);
             run_settle(r, i, false);
