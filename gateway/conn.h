@@ -81,6 +81,8 @@ struct conn_host {
 enum {
     CONN_SCRATCH_BYTES = 64 * 1024,
     CONN_TURN_BYTES = 64 * 1024,
+    /* Sent in a turn: a record of TLS, whose encryption all others wait for. */
+    CONN_SEND_BYTES = 16 * 1024,
     CONN_TURN_HANDSHAKE_US = 1000, /* no handshake step begins in a turn that has spent so much */
 };
 
@@ -95,7 +97,7 @@ struct conn *conn_new(struct conn_host *host, int fd, const struct sockaddr *pee
                       const struct conn_owner *owner, void *arg);
 
 struct evbuffer *conn_input(struct conn *c); /* the owner drains it */
-/* Add bytes here, then call conn_flush: it sends what the socket takes now (at most CONN_TURN_BYTES a
+/* Add bytes here, then call conn_flush: it sends what the socket takes now (at most CONN_SEND_BYTES a
  * turn, so that a fast reader cannot hold the loop) and waits for writability with the rest. Never calls
  * the owner before it returns: a failure that it finds is posted as CONN_GONE. */
 struct evbuffer *conn_output(struct conn *c);

@@ -72,7 +72,7 @@ static void linger(struct conn *c)
 static void say_goodbye(struct conn *c)
 {
     size_t before = evbuffer_get_length(c->output);
-    enum conn_io io = before > 0 ? c->ops->write(c, CONN_TURN_BYTES) : CONN_IO_DONE;
+    enum conn_io io = before > 0 ? c->ops->write(c, CONN_SEND_BYTES) : CONN_IO_DONE;
     size_t left = evbuffer_get_length(c->output);
     if (!conn_io_is_failure(io) && left == 0 && c->ops->finish != NULL && !c->is_finished) {
         io = c->ops->finish(c);

@@ -215,7 +215,7 @@ static void send_output(struct conn *c)
     if (before >= c->limits.high_bytes) {
         c->was_full = true;
     }
-    enum conn_io io = c->ops->write(c, CONN_TURN_BYTES);
+    enum conn_io io = c->ops->write(c, CONN_SEND_BYTES);
     size_t left = evbuffer_get_length(c->output);
     if (conn_io_is_failure(io)) {
         lose(c, reason_of(io));
