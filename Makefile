@@ -39,7 +39,8 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 	classify classify_extract \
 	dag run run_ask run_vote run_output run_expect
 
-OPTIMIZER_MODULES := classify_train grader grader_judge grader_schema grader_similar grader_text
+OPTIMIZER_MODULES := classify_train grader grader_judge grader_schema grader_similar grader_text \
+	items items_line
 
 # Everything of the gateway but main, so that tests can link it.
 GATEWAY_MODULES := cli_serve cli_check cli_table classifier config config_cross_catalog \
