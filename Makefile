@@ -59,7 +59,7 @@ SIM_MODULES := main api server http model ask answer reply schema tools \
 SIM_LAW_MODULES := buf hash arith law law_models law_states law_vote law_graph law_exact \
 	items items_math items_facts items_strings items_words speech readback
 
-UNIT_TESTS := grader bench_answer base loop arena mailbox span span_scan span_find span_text \
+UNIT_TESTS := grader items bench_answer base loop arena mailbox span span_scan span_find span_text \
 	collect deliver ledger_stats assemble \
 	splice crypt record model catalog task graph snapshot route ledger ledger_breaker ledger_keys \
 	ledger_threads turns nodecall attempt attempt_failure attempt_limits upstream \
@@ -72,7 +72,7 @@ UNIT_TESTS := grader bench_answer base loop arena mailbox span span_scan span_fi
 	classify classify_train sim_law sim_items sim_classify sim_readback \
 	dag run run_expect run_ways
 
-FUZZERS := assemble http1 chunked sse chunk request span splice config ident gzip graph answer
+FUZZERS := items schema assemble http1 chunked sse chunk request span splice config ident gzip graph answer
 
 BENCHES := bench_ledger bench_span load upstream
 # What load consists of besides its main.
