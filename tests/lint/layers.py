@@ -36,7 +36,7 @@ CONFINED = {
 # What the C library and the kernel give. Anything else in <> is a new dependency.
 SYSTEM = re.compile(
     r"^((sys|netinet|arpa|net|linux)/\w+|assert|ctype|dirent|errno|fcntl|float|getopt|grp|inttypes|"
-    r"langinfo|limits|locale|math|netdb|poll|pthread|pwd|sched|setjmp|signal|spawn|stdarg|stdatomic|"
+    r"langinfo|limits|locale|math|netdb|poll|pthread|pwd|regex|sched|setjmp|signal|spawn|stdarg|stdatomic|"
     r"stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|termios|time|unistd)\.h$"
 )
 
