@@ -129,7 +129,7 @@ struct grade grader_contains(struct slice text, struct slice ideal, bool at_begi
 {
     struct slice s = ignore_case ? lower(text, room) : text;
     struct slice wanted = ignore_case ? lower(ideal, room) : ideal;
-    if (arena_is_sour(room)) {
+    if (s.p == NULL || wanted.p == NULL) {
         return grader_none(GRADE_NO_MEMORY);
     }
     for (size_t at = 0; at + wanted.n <= s.n; at++) {

@@ -248,6 +248,30 @@ static void test_json(void **state)
     CHECK("{\"type\":\"json\"}", cases);
 }
 
+/* Small members take the most room to be sorted. */
+static void test_json_of_small_members(void **state)
+{
+    static const char *const members[] = {"{\"\":1},", "{\"\\n\":[]},", "\"\\t\",", "{},"};
+    enum { BYTES = 20000 };
+    struct grader *g = make("{\"type\":\"json\"}");
+    char *text = calloc(1, BYTES + 16);
+
+    (void) state;
+    assert_non_null(text);
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        size_t n = 1, each = strlen(members[i]);
+        text[0] = '[';
+        for (; n < BYTES; n += each) {
+            memcpy(text + n, members[i], each);
+        }
+        text[n - 1] = ']';
+        struct slice json = {text, n};
+        assert_int_equal(grader_grade(g, json, &json, 1).reason, GRADE_RIGHT);
+    }
+    free(text);
+    grader_free(g);
+}
+
 static void test_schema(void **state)
 {
     static const struct graded cases[] = {
@@ -523,23 +547,15 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_normalised),
-        cmocka_unit_test(test_includes),
-        cmocka_unit_test(test_startswith),
-        cmocka_unit_test(test_regex),
-        cmocka_unit_test(test_numeric),
-        cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_boxed),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_schema),
-        cmocka_unit_test(test_string_check),
-        cmocka_unit_test(test_similarity),
-        cmocka_unit_test(test_best_ideal_counts),
-        cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_what_is_wrong_is_said),
-        cmocka_unit_test(test_version),
-        cmocka_unit_test(test_which_need_ideals),
+        cmocka_unit_test(test_exact),      cmocka_unit_test(test_normalised),
+        cmocka_unit_test(test_includes),   cmocka_unit_test(test_startswith),
+        cmocka_unit_test(test_regex),      cmocka_unit_test(test_numeric),
+        cmocka_unit_test(test_choice),     cmocka_unit_test(test_boxed),
+        cmocka_unit_test(test_json),       cmocka_unit_test(test_json_of_small_members),
+        cmocka_unit_test(test_schema),     cmocka_unit_test(test_string_check),
+        cmocka_unit_test(test_similarity), cmocka_unit_test(test_best_ideal_counts),
+        cmocka_unit_test(test_too_long),   cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_version),    cmocka_unit_test(test_which_need_ideals),
         cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
