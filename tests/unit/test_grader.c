@@ -383,6 +383,48 @@ static void test_similarity(void **state)
           pass);
 }
 
+enum { LONG_BYTES = 150 };
+
+/* The textbook's recurrence. */
+static size_t common(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t best[LONG_BYTES + 1] = {0};
+    for (size_t i = 0; i < n; i++) {
+        size_t corner = 0;
+        for (size_t j = 0; j < m; j++) {
+            size_t above = best[j + 1];
+            best[j + 1] = a[i] == b[j] ? corner + 1 : above > best[j] ? above : best[j];
+            corner = above;
+        }
+    }
+    return best[m];
+}
+
+/* Two or three machine words long, of letters so few that much is common. */
+static void test_similarity_of_long_texts(void **state)
+{
+    struct grader *g = make("{\"type\":\"text_similarity\",\"evaluation_metric\":\"fuzzy_match\"}");
+    uint64_t random = 1;
+
+    (void) state;
+    for (size_t round = 0; round < 20; round++) {
+        char text[2][LONG_BYTES];
+        size_t n[2];
+        for (size_t k = 0; k < 2; k++) {
+            n[k] = LONG_BYTES - (round * (k + 3)) % 70;
+            for (size_t i = 0; i < n[k]; i++) {
+                random = random * 6364136223846793005u + 1442695040888963407u;
+                text[k][i] = (char) ('a' + (random >> 60) % 3);
+            }
+        }
+        struct slice ideal = {text[1], n[1]};
+        double got = grader_grade(g, (struct slice) {text[0], n[0]}, &ideal, 1).score;
+        double want = 2.0 * (double) common(text[0], n[0], text[1], n[1]) / (double) (n[0] + n[1]);
+        assert_true(got - want < 1e-9 && want - got < 1e-9);
+    }
+    grader_free(g);
+}
+
 /* ---- what all kinds share ---- */
 
 static void test_best_ideal_counts(void **state)
@@ -547,15 +589,25 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),      cmocka_unit_test(test_normalised),
-        cmocka_unit_test(test_includes),   cmocka_unit_test(test_startswith),
-        cmocka_unit_test(test_regex),      cmocka_unit_test(test_numeric),
-        cmocka_unit_test(test_choice),     cmocka_unit_test(test_boxed),
-        cmocka_unit_test(test_json),       cmocka_unit_test(test_json_of_small_members),
-        cmocka_unit_test(test_schema),     cmocka_unit_test(test_string_check),
-        cmocka_unit_test(test_similarity), cmocka_unit_test(test_best_ideal_counts),
-        cmocka_unit_test(test_too_long),   cmocka_unit_test(test_what_is_wrong_is_said),
-        cmocka_unit_test(test_version),    cmocka_unit_test(test_which_need_ideals),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_normalised),
+        cmocka_unit_test(test_includes),
+        cmocka_unit_test(test_startswith),
+        cmocka_unit_test(test_regex),
+        cmocka_unit_test(test_numeric),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_boxed),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_of_small_members),
+        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_string_check),
+        cmocka_unit_test(test_similarity),
+        cmocka_unit_test(test_similarity_of_long_texts),
+        cmocka_unit_test(test_best_ideal_counts),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_which_need_ideals),
         cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

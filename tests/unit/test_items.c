@@ -2,7 +2,7 @@
 
 #include "cache/arena.h"
 
-#include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -161,6 +161,34 @@ static void test_twice(void **state)
     items_free(s);
 }
 
+/* `count` lines, each with an id of its own, from `first` on. */
+static struct slice many(unsigned first, unsigned count, unsigned modulus)
+{
+    char *text = calloc(count, 64);
+    size_t n = 0;
+    assert_non_null(text);
+    for (unsigned i = first; i < first + count; i++) {
+        n += (size_t) snprintf(text + n, 64, "{\"input\":\"q\",\"ideal\":\"1\",\"id\":\"%u\"}\n",
+                               i % modulus);
+    }
+    return (struct slice) {text, n};
+}
+
+/* However far the first one is back. */
+static void test_twice_among_many(void **state)
+{
+    struct slice text = many(0, 600, 300);
+    struct errbuf err = {""};
+    struct items *s = NULL;
+
+    (void) state;
+    assert_int_equal(load(text, ALL_SPLITS, MUCH_BYTES, &s, &err), ERR_NONE);
+    assert_int_equal(s->count, 300);
+    assert_int_equal(s->bad_lines, 300);
+    items_free(s);
+    free((void *) (uintptr_t) text.p);
+}
+
 static void test_forced(void **state)
 {
     struct items *s = load_text(
@@ -188,22 +216,9 @@ static void test_forced(void **state)
     items_free(s);
 }
 
-/* `count` lines, each id of its own, from `first` on. */
-static struct slice many(unsigned first, unsigned count, const char *format)
-{
-    char *text = calloc(count, 64);
-    size_t n = 0;
-    assert_non_null(text);
-    for (unsigned i = first; i < first + count; i++) {
-        n += (size_t) snprintf(text + n, 64, "{\"input\":\"q\",\"ideal\":\"1\",\"id\":\"%u\"}%s", i,
-                               format);
-    }
-    return (struct slice) {text, n};
-}
-
 static struct items *load_many(unsigned first, unsigned count, unsigned splits)
 {
-    struct slice text = many(first, count, "\n");
+    struct slice text = many(first, count, UINT_MAX);
     struct errbuf err = {""};
     struct items *s = NULL;
     assert_int_equal(load(text, splits, MUCH_BYTES, &s, &err), ERR_NONE);
@@ -234,7 +249,7 @@ static void test_split_is_stable(void **state)
 {
     struct items *a = load_many(0, 60, ALL_SPLITS), *b = load_many(30, 60, ALL_SPLITS);
     struct install_key other = key;
-    struct slice text = many(0, 60, "\n");
+    struct slice text = many(0, 60, UINT_MAX);
     struct grader *g = grader("{\"type\":\"exact\"}");
     struct items_options options = {&other, ALL_SPLITS, g, MUCH_BYTES};
     struct items *c = NULL;
@@ -332,7 +347,7 @@ static void test_long_line(void **state)
 static void test_file_errors(void **state)
 {
     struct items_options options = {&key, ALL_SPLITS, NULL, MUCH_BYTES};
-    struct slice text = many(0, 100, "\n");
+    struct slice text = many(0, 100, UINT_MAX);
     struct errbuf err = {""};
     struct items *s = NULL;
 
@@ -432,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_twice_among_many),
         cmocka_unit_test(test_forced),
         cmocka_unit_test(test_split_is_60_30_10),
         cmocka_unit_test(test_split_is_stable),
