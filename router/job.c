@@ -26,6 +26,7 @@ struct job {
     struct upstream_call *output;  /* the call that feeds the sink */
     struct run *run;               /* of a graph of several nodes, to the job's end */
     struct loop_task no_memory;
+    struct loop_task unfit;
     const char *degraded; /* static text; NULL: what was planned answers, or nothing yet */
     enum end_reason reason;
     bool was_paused;         /* the client read more slowly than the one call's answer came */
@@ -33,6 +34,7 @@ struct job {
 };
 
 static void on_no_memory(void *arg);
+static void on_unfit(void *arg);
 
 struct job *job_new(const struct upstream_host *host, struct snapshot *snapshot,
                     const struct sink_ops *sink, void *sink_arg)
@@ -40,6 +42,7 @@ struct job *job_new(const struct upstream_host *host, struct snapshot *snapshot,
     struct job *job = x_alloc(sizeof(*job));
     arena_init(&job->room, ROOM_FIRST_BYTES, ROOM_CAP_BYTES);
     loop_task_init(&job->no_memory, on_no_memory, job);
+    loop_task_init(&job->unfit, on_unfit, job);
     job->host = host;
     job->snapshot = snapshot_ref(snapshot);
     job->sink = sink;
@@ -87,6 +90,18 @@ static void on_no_memory(void *arg)
                                            .code = "out_of_memory",
                                            .message = "no memory for this request"};
     finish(arg, &failure);
+}
+
+/* An evaluation's request that its graph cannot serve. */
+static void on_unfit(void *arg)
+{
+    struct job *job = arg;
+    struct failure failure = {.reason = END_BAD_REQUEST,
+                              .status = 400,
+                              .type = "invalid_request_error",
+                              .code = job->degraded,
+                              .message = "the graph cannot serve this request"};
+    finish(job, &failure);
 }
 
 /* ---- one call ---- */
@@ -145,6 +160,11 @@ static void on_end(void *arg, const struct failure *failure, const struct call_r
 
 static const struct upstream_events output_events = {on_commit, on_chunk, on_reply, on_end, NULL};
 
+static enum ledger_class class_of(const struct job_plan *plan)
+{
+    return plan->is_evaluation ? LEDGER_LAB : LEDGER_LIVE;
+}
+
 static bool start_call(struct job *job)
 {
     const struct job_plan *plan = &job->plan;
@@ -155,7 +175,8 @@ static bool start_call(struct job *job)
         .headers = plan->headers,
         .budget = &job->retries,
         .deadline_us = plan->deadline_us,
-        .class = LEDGER_LIVE,
+        .class = class_of(plan),
+        .is_evaluation = plan->is_evaluation,
         .key_tag = plan->key_tag,
     };
     job->output = upstream_start(job->host, &spec, &job->room, &output_events, job);
@@ -196,7 +217,8 @@ static bool start_run(struct job *job)
         .headers = plan->headers,
         .budget = &job->retries,
         .deadline_us = plan->deadline_us,
-        .class = LEDGER_LIVE,
+        .class = class_of(plan),
+        .is_evaluation = plan->is_evaluation,
         .key_tag = plan->key_tag,
         .seed = plan->seed,
         .usage_sum = plan->usage_sum,
@@ -236,7 +258,9 @@ void job_start(struct job *job, const struct job_plan *plan)
     job->plan = *plan;
     job->retries.left = fifth > RETRIES_LEAST ? fifth : RETRIES_LEAST;
     job->model = single_model(job);
-    if (!(job->model ? start_call(job) : start_run(job))) {
+    if (plan->is_evaluation && job->degraded) {
+        loop_post(job->host->loop, &job->unfit);
+    } else if (!(job->model ? start_call(job) : start_run(job))) {
         loop_post(job->host->loop, &job->no_memory);
     }
 }
@@ -258,6 +282,7 @@ void job_cancel(struct job *job, enum end_reason reason)
     job->sink = NULL;
     job->reason = reason;
     loop_unpost(job->host->loop, &job->no_memory);
+    loop_unpost(job->host->loop, &job->unfit);
     if (job->output) {
         upstream_cancel(job->output, &job->call);
         job->output = NULL;

@@ -28,6 +28,9 @@ struct job_plan {
     uint32_t key_tag;
     uint64_t seed;  /* of a graph's draws, where the client sent none */
     bool usage_sum; /* `usage` of a graph's answer is that of all its calls */
+    /* The graph itself is measured, in the lab's class: no fallback answers for its models, and a request that
+     * would run as one call ends as END_BAD_REQUEST, whose code is the word of eligible_reason. */
+    bool is_evaluation;
 };
 
 /* Takes its own reference of the snapshot; `host` outlives the job. */

@@ -189,6 +189,7 @@ static void call_node(struct run_node *n, bool streams)
         .budget = s->budget,
         .deadline_us = deadline_of(r, n->index),
         .class = s->class,
+        .is_evaluation = s->is_evaluation,
         .key_tag = s->key_tag,
         .node = n->index,
     };

@@ -29,6 +29,7 @@ struct run_spec {
     struct retry_budget *budget;
     uint64_t deadline_us;
     enum ledger_class class;
+    bool is_evaluation; /* no model's fallback answers */
     uint32_t key_tag;
     uint64_t seed;  /* of all draws, where the client sent none */
     bool usage_sum; /* `usage` is that of all calls, not the client's side alone */

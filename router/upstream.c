@@ -73,6 +73,12 @@ static void spend_budget(struct upstream_call *c)
     }
 }
 
+/* What is measured is the model itself. */
+static const struct model_def *fallback_of(const struct upstream_call *c)
+{
+    return c->spec.is_evaluation ? NULL : c->model->fallback;
+}
+
 /* Exponential with full jitter over its upper half, never less than the upstream asked for. */
 static uint64_t backoff_us(const struct upstream_call *c, uint64_t retry_after_us)
 {
@@ -90,7 +96,7 @@ static uint64_t backoff_us(const struct upstream_call *c, uint64_t retry_after_u
 
 static bool may_retry(const struct upstream_call *c, uint64_t wait_us)
 {
-    uint64_t patience = c->model->fallback ? PATIENCE_WITH_FALLBACK_US : PATIENCE_US;
+    uint64_t patience = fallback_of(c) ? PATIENCE_WITH_FALLBACK_US : PATIENCE_US;
     return c->tries <= c->model->upstream->retries && has_budget(c) && wait_us <= patience &&
            loop_now_us(c->host->loop) + wait_us < c->spec.deadline_us;
 }
@@ -114,8 +120,8 @@ static void after_failure(struct upstream_call *c, const struct failure *failure
         loop_timer_set(c->host->loop, &c->timer, wait);
         return;
     }
-    if (advice != ATTEMPT_GIVE_UP && c->model->fallback) {
-        use_model(c, c->model->fallback);
+    if (advice != ATTEMPT_GIVE_UP && fallback_of(c)) {
+        use_model(c, fallback_of(c));
         c->record.fallbacks++;
         loop_post(c->host->loop, &c->begin);
         return;
@@ -138,8 +144,7 @@ static void refuse(struct upstream_call *c, enum end_reason reason, const char *
     /* A full queue is not asked again: the waiting was the retry. An upstream that is left alone is
      * worth a short wait, and only where no other model stands by; a client that is told at once when
      * to come again is better off than one that hangs. */
-    bool wait = reason == END_BREAKER_OPEN && !c->model->fallback &&
-                retry_us <= BREAKER_PATIENCE_US;
+    bool wait = reason == END_BREAKER_OPEN && !fallback_of(c) && retry_us <= BREAKER_PATIENCE_US;
     c->tries++;
     after_failure(c, &f, wait ? ATTEMPT_RETRY : ATTEMPT_FALLBACK);
 }

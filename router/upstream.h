@@ -51,6 +51,7 @@ struct upstream_spec {
     struct retry_budget *budget; /* NULL: only the upstream's own `retries` */
     uint64_t deadline_us;        /* absolute, of the request */
     enum ledger_class class;
+    bool is_evaluation; /* this model answers or none does: no fallback */
     uint32_t key_tag;
     uint32_t node; /* of the graph, for the record */
 };
