@@ -39,12 +39,13 @@ ROUTER_MODULES := model catalog task graph snapshot route ledger ledger_keys bre
 	classify classify_extract \
 	dag run run_ask run_vote run_output run_expect
 
-OPTIMIZER_MODULES := classify_train grader grader_judge grader_schema grader_similar grader_text \
-	items items_line
+OPTIMIZER_MODULES := classify_train evaluator grader grader_judge grader_schema grader_similar \
+	grader_text items items_line tally
 
 # Everything of the gateway but main, so that tests can link it.
-GATEWAY_MODULES := cli_serve cli_check cli_table classifier config config_cross_catalog \
-	config_cross_server config_cross_tasks config_examples config_faults config_files config_fill \
+GATEWAY_MODULES := cli_serve cli_check cli_eval cli_eval_print cli_table classifier config \
+	config_cross_catalog config_cross_eval config_cross_server config_cross_tasks \
+	config_examples config_faults config_files config_fill \
 	config_keys config_keys_text config_print config_print_json config_print_tasks config_sample \
 	config_store config_value config_yaml graph_facts \
 	settings front server app app_metrics body relay relay_limits listener sockaddr conn \
@@ -70,7 +71,7 @@ UNIT_TESTS := grader items bench_answer base loop arena mailbox span span_scan s
 	session reply relay relay_limits exchange routes api_models server settings admin front app \
 	graph_check graph_order graph_file graph_draw canvas cost answer prompt \
 	classify classify_train sim_law sim_items sim_classify sim_readback \
-	dag run run_expect run_ways
+	dag run run_expect run_ways evaluator
 
 FUZZERS := items schema assemble http1 chunked sse chunk request span splice config ident gzip graph answer
 

@@ -38,6 +38,9 @@ void config_free(struct config *c)
     if (c) {
         catalog_free(c->catalog);
         config_examples_free(c->examples);
+        for (size_t i = 0; i < c->eval_count; i++) {
+            grader_free(c->evals[i].grader);
+        }
         arena_fini(&c->arena);
         free(c);
     }
@@ -62,6 +65,7 @@ static void build(struct config *c, struct draft *draft, struct slice text,
     config_fill(c, draft, faults);
     config_cross_catalog(c, draft, getenv_fn, faults);
     config_cross_tasks(c, draft, faults);
+    config_cross_eval(c, draft, faults);
     config_cross_server(c, draft, getenv_fn, faults);
     if (arena_is_sour(&c->arena) || arena_is_sour(&c->catalog->arena) ||
         arena_is_sour(&draft->arena)) {

@@ -9,6 +9,7 @@
 #include "gateway/config_examples.h"
 #include "gateway/listener.h"
 #include "gateway/log.h"
+#include "optimizer/grader.h"
 #include "router/catalog.h"
 
 struct config_limits {
@@ -25,6 +26,14 @@ struct config_timeouts {
     uint64_t keep_alive_us; /* between requests */
     uint64_t send_us;       /* a client that accepts no byte for so long is gone */
     uint64_t request_us;    /* the whole of a request, of tasks without a deadline */
+};
+
+/* What a task's graphs are measured by. */
+struct config_eval {
+    const char *task;
+    const char *file;        /* of items */
+    const char *grader_text; /* as it is written; NULL: items need their own */
+    struct grader *grader;   /* owned; NULL too then */
 };
 
 struct config {
@@ -53,6 +62,8 @@ struct config {
     struct catalog *catalog; /* taken by the snapshot (then NULL) */
     /* What the classifier learns from; NULL: nothing, or it has been learnt. */
     struct config_examples *examples;
+    struct config_eval *evals; /* of the tasks that have a file of items */
+    size_t eval_count;
 };
 
 /* Messages of a load, in the order of the file: "sluice.yaml:12:5: upstreams[0].url: expected …". */
@@ -72,6 +83,7 @@ struct config *config_load_text(const char *file, struct slice text,
                                 struct config_report *report);
 const char *config_getenv(const char *name); /* getenv, in the form that config_load takes */
 void config_free(struct config *c); /* NULL allowed; the catalog too where nobody took it */
+const struct config_eval *config_eval_of(const struct config *c, const char *task); /* or NULL */
 void config_report_fini(struct config_report *r);
 
 #endif

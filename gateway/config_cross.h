@@ -13,6 +13,8 @@ void config_cross_catalog(struct config *config, const struct draft *draft,
 /* Indexes the catalog, reads graphs, templates and examples. Where models are faulty no graph is read. */
 void config_cross_tasks(struct config *config, const struct draft *draft,
                         struct config_faults *faults);
+void config_cross_eval(struct config *config, const struct draft *draft,
+                       struct config_faults *faults);
 void config_cross_server(struct config *config, const struct draft *draft,
                          const char *(*getenv_fn)(const char *name), struct config_faults *faults);
 

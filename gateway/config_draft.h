@@ -49,11 +49,13 @@ enum draft_tools { DRAFT_TOOLS_SINGLE, DRAFT_TOOLS_GRAPH };
 
 struct draft_task {
     const struct config_node *node;
-    struct task def;         /* a limit of the budget that is not written is 0 */
-    const char *graph;       /* as in KEY_GRAPH */
-    const char *examples;    /* a path */
-    const char *prompts;     /* a directory */
-    const char *const *data; /* names of upstreams */
+    struct task def;          /* a limit of the budget that is not written is 0 */
+    const char *graph;        /* as in KEY_GRAPH */
+    const char *examples;     /* a path */
+    const char *prompts;      /* a directory */
+    const char *eval;         /* a path */
+    struct draft_list grader; /* of struct draft_pair */
+    const char *const *data;  /* names of upstreams */
     enum draft_tools tools;
 };
 

@@ -234,7 +234,10 @@ static void fill_pair(struct filler *f, const struct config_key *key,
 {
     static const struct config_key names[] = {{.type = KEY_MODEL_NAME}, {.type = KEY_CLIENT_NAME}};
     static const struct config_key files[] = {{.type = KEY_NAME}, {.type = KEY_PATH}};
-    const struct config_key *types = key->type == KEY_FILES ? files : names;
+    static const struct config_key params[] = {{.type = KEY_NAME}, {.type = KEY_TEXT}};
+    const struct config_key *types = key->type == KEY_FILES    ? files
+                                     : key->type == KEY_PARAMS ? params
+                                                               : names;
     struct arena *arena = &f->config->catalog->arena;
     struct config_slot name_slot = {&pair->name, arena, f->config->file};
     struct config_slot value_slot = {&pair->value, arena, f->config->file};
@@ -293,6 +296,7 @@ static void fill_value(struct filler *f, const struct config_key *key,
         break;
     case KEY_PAIRS:
     case KEY_FILES:
+    case KEY_PARAMS:
         fill_pairs(f, key, node);
         break;
     case KEY_ORIGINS:

@@ -12,10 +12,11 @@
 
 enum config_type {
     /* with members of their own */
-    KEY_GROUP, /* a map */
-    KEY_LIST,  /* a list of maps: offset is of a struct draft_list */
-    KEY_PAIRS, /* a map of names to names: offset is of a struct draft_list of struct draft_pair */
-    KEY_FILES, /* the same of names to paths */
+    KEY_GROUP,  /* a map */
+    KEY_LIST,   /* a list of maps: offset is of a struct draft_list */
+    KEY_PAIRS,  /* a map of names to names: offset is of a struct draft_list of struct draft_pair */
+    KEY_FILES,  /* the same of names to paths */
+    KEY_PARAMS, /* the same of names to texts */
     /* lists of words */
     KEY_ORIGINS, /* const char *const *, NULL-terminated, as the next */
     KEY_CLIENT_NAMES,

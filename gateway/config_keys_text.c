@@ -64,6 +64,8 @@ static const char *fixed(const struct config_key *key)
         return "a map of names";
     case KEY_FILES:
         return "a map of names to paths";
+    case KEY_PARAMS:
+        return "a map of names to texts";
     case KEY_ORIGINS:
         return "a list of origins";
     case KEY_CLIENT_NAMES:

@@ -248,6 +248,13 @@ static void add_limits(json_t *o, const struct task *task)
     json_object_set_new(o, "pass", texts(task->pass));
 }
 
+static void add_eval(json_t *o, const struct config_eval *eval)
+{
+    json_object_set_new(o, "eval", eval ? text(eval->file) : json_null());
+    json_object_set_new(o, "grader",
+                        eval && eval->grader_text ? text(eval->grader_text) : json_null());
+}
+
 static json_t *tasks(const struct config *c, const struct snapshot *s)
 {
     json_t *list = json_array();
@@ -266,6 +273,7 @@ static json_t *tasks(const struct config *c, const struct snapshot *s)
             add_graph(o, s, g);
         }
         add_limits(o, task);
+        add_eval(o, config_eval_of(c, task->name));
         json_object_set_new(o, "level", json_integer(CONFIG_PRINT_LEVEL));
         json_object_set_new(o, "missing", text(config_print_missing()));
         json_array_append_new(list, o);

@@ -211,6 +211,14 @@ static void add_limits(struct cli_table *t, const struct task *task)
     cli_table_pair(t, "templates", "%s", task->prompts == prompt_defaults() ? "ours" : "its own");
 }
 
+static void add_eval(struct cli_table *t, const struct config_eval *eval)
+{
+    if (eval) {
+        cli_table_pair(t, "measured by", "%s, graded by %s", eval->file,
+                       eval->grader_text ? eval->grader_text : "each item's own grader");
+    }
+}
+
 static void print_task(const struct config *c, const struct snapshot *s, const struct task *task,
                        FILE *out)
 {
@@ -235,6 +243,7 @@ static void print_task(const struct config *c, const struct snapshot *s, const s
             "request is one call; lower max_tokens",
             small->name);
     }
+    add_eval(&sheet, config_eval_of(c, task->name));
     cli_table_pair(&sheet, "learning", "level %d: %s", CONFIG_PRINT_LEVEL, config_print_missing());
     end(&sheet, out);
     if (!graph_is_single(g)) {

@@ -8,16 +8,19 @@ static const char usage[] =
     "  serve  -c FILE                        run the gateway\n"
     "  check  -c FILE [--json]               validate a configuration and print what would run\n"
     "  check  --defaults                     print a commented sample of the configuration\n"
+    "  eval   -c FILE --task T --champion    measure the graph that serves a task by its items\n"
+    "  eval   -c FILE --task T --graph FILE  measure another one\n"
     "  help   [COMMAND]                      this text, or that of a command\n"
     "\n"
     "      --version                         print the version\n"
     "      --help                            this text\n"
     "\n"
-    "Not in this version: eval optimize status promote rollback pin unpin archive feedback\n"
+    "Not in this version: optimize status promote rollback pin unpin archive feedback\n"
     "\n"
     "Exit status: 0 done, 1 the work failed, 2 wrong use.\n";
 
 #include "gateway/cli_check.h"
+#include "gateway/cli_eval.h"
 #include "gateway/cli_serve.h"
 
 #include "cache/base.h"
@@ -31,7 +34,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"serve", cli_serve}, {"check", cli_check}, {"eval", NULL},     {"optimize", NULL},
+    {"serve", cli_serve}, {"check", cli_check}, {"eval", cli_eval}, {"optimize", NULL},
     {"status", NULL},     {"promote", NULL},    {"rollback", NULL}, {"pin", NULL},
     {"unpin", NULL},      {"archive", NULL},    {"feedback", NULL},
 };

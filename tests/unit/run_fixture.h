@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { CALLS_MAX = 48, MODELS_MAX = 12, MS = 1000, S = 1000 * 1000 };
+enum { CALLS_MAX = 64, MODELS_MAX = 12, MS = 1000, S = 1000 * 1000 };
 
 struct transfer {
     const struct transfer_events *events; /* NULL once over or cancelled */

@@ -213,7 +213,8 @@ static const char expected_json[] =
     "   'cost_units': null, 'cost_usd': 0.0002, 'latency_s': null, 'context': 4096,"
     "   'capabilities': [], 'drawing': 'large\\n', 'budget_flops': null, 'budget_usd': null,"
     "   'data': ['b'], 'data_is_written': false, 'deadline_ms': 360000, 'tools': 'single',"
-    "   'own_prompts': false, 'answer': 'auto', 'max_tokens': 2048, 'pass': [], 'level': 0,"
+    "   'own_prompts': false, 'answer': 'auto', 'max_tokens': 2048, 'pass': [], 'eval': null,"
+    "   'grader': null, 'level': 0,"
     "   'missing': '…'}]}";
 
 static void for_a_program(void **state)
@@ -478,6 +479,7 @@ static void sample_without_its_comments(void **state)
         " graphs.panel: panel.graph.json",
         " tasks[0].match.examples: math-prompts.jsonl",
         " tasks[0].prompts: prompts/math",
+        " tasks[0].eval: ",
     };
     struct config_report report;
     char *text = sample();

@@ -472,6 +472,27 @@ static void faults_of_files(void **state)
          "t.yaml:11:24: tasks[0].prompts: @/none: No such file or directory\n"},
         {WORLD "tasks:\n  - {name: a, prompts: @/bad}\n",
          "t.yaml:11:24: tasks[0].prompts: @/bad/fuse.txt:3: the frame has no {candidates}\n"},
+        {WORLD "tasks:\n  - {name: a, eval: @/none.jsonl}\n",
+         "t.yaml:11:21: tasks[0].eval: @/none.jsonl cannot be read: No such file or directory\n"},
+    };
+    (void) state;
+    expect_table(faults, ARRAY_LEN(faults));
+}
+
+static void faults_of_graders(void **state)
+{
+    static const struct fault faults[] = {
+        {WORLD "tasks:\n  - {name: a, grader: {type: boxed}}\n",
+         "t.yaml:11:23: tasks[0].grader: grades the items of `eval`, which is missing\n"},
+        {WORLD "tasks:\n  - {name: a, grader: boxed, eval: @/good.jsonl}\n",
+         "t.yaml:11:23: tasks[0].grader: expected a map of names to texts, found \"boxed\"\n"},
+        {WORLD "tasks:\n  - {name: a, grader: {}, eval: @/good.jsonl}\n",
+         "t.yaml:11:23: tasks[0].grader: expected 1 to 8 items, found 0\n"},
+        {WORLD "tasks:\n  - {name: a, grader: {type: [x]}, eval: @/good.jsonl}\n",
+         "t.yaml:11:30: tasks[0].grader.type: expected a text of at most 255 characters, found a "
+         "list\n"},
+        {WORLD "tasks:\n  - {name: a, grader: {type: numeric, absolut: 1}, eval: @/good.jsonl}\n",
+         "t.yaml:11:23: tasks[0].grader: a grader of type numeric has no \"absolut\"\n"},
     };
     (void) state;
     expect_table(faults, ARRAY_LEN(faults));
@@ -479,7 +500,7 @@ static void faults_of_files(void **state)
 
 static void keys_of_later_versions(void **state)
 {
-    static const char *const keys[] = {"eval", "grader", "objective", "metrics", "keep"};
+    static const char *const keys[] = {"objective", "metrics", "keep"};
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         char text[1024];
@@ -518,6 +539,7 @@ int main(void)
         cmocka_unit_test(faults_of_champions),
         cmocka_unit_test(faults_of_data),
         cmocka_unit_test(faults_of_files),
+        cmocka_unit_test(faults_of_graders),
         cmocka_unit_test(keys_of_later_versions),
         cmocka_unit_test(faults_of_models_come_first),
     };
