@@ -204,6 +204,22 @@ class LawTest(EvalCase):
         self.assertEqual(found["splits"]["gate"]["items"], 20)
         self.assertEqual(found["graph_name"], "llama-3b")
 
+    def test_splits_are_the_installation_s(self):
+        def sizes():
+            splits = self.measure("--champion")["splits"]
+            return {name: s["items"] for name, s in splits.items()}
+
+        without = sizes()
+        with open(self.path("sluice.json"), encoding="utf-8") as f:
+            doc = json.load(f)
+        os.mkdir(self.path("data"))
+        with open(self.write("data/key", "an installation's key, 32 bytes."), encoding="utf-8") as f:
+            os.fchmod(f.fileno(), 0o600)
+        self.write("sluice.json", dict(doc, data=self.path("data")))
+        found = sizes()
+        self.assertEqual(found, sizes())
+        self.assertNotEqual(found, without)
+
     def test_the_report_for_a_person(self):
         done = self.run_eval("--task", "math", "--graph", self.graph, "--limit", "50")
         text = done.stdout.decode()
@@ -213,6 +229,17 @@ class LawTest(EvalCase):
         lines = done.stderr.decode().splitlines()
         self.assertEqual(len(lines), 10)
         self.assertRegex(lines[-1], r"^50 of 50 items, accuracy 0\.\d+")
+
+    def test_a_terminal_has_a_bar(self):
+        master, slave = os.openpty()
+        done = subprocess.run(self.command("--task", "math", "--graph", self.graph, "--json"), stderr=slave,
+                              stdout=subprocess.PIPE, timeout=60 * SLOW)
+        os.close(slave)
+        shown = os.read(master, 65536).decode()
+        os.close(master)
+        self.assertEqual(json.loads(done.stdout)["all"]["items"], COUNT)
+        self.assertRegex(shown, r"\r\x1b\[K\[#+\.*\] \d+ of 500  accuracy 0\.\d+ .* s left")
+        self.assertTrue(shown.endswith("\r\x1b[K"), "the line is left empty")
 
     def test_check_shows_it(self):
         done = subprocess.run([program("sluice"), "check", "-c", self.path("sluice.json"), "--json"],
