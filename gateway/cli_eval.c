@@ -255,8 +255,9 @@ static void on_outcome(void *arg, size_t index, const struct eval_outcome *o)
     tally_add(&e->report.splits[item->split], o);
     if (o->verdict == EVAL_UNFIT && e->unfit++ < UNFIT_LINES_MAX) {
         cli_eval_progress_end(&e->progress);
-        fprintf(stderr, "%s:%" PRIu64 ": no graph can be measured by this item\n", e->eval->file,
-                item->line);
+        fprintf(stderr, "%s:%" PRIu64 ": this item measures nothing: %s\n", e->eval->file,
+                item->line,
+                o->is_graded ? grade_reason_name(o->grade) : "its form runs as one call");
     }
     if (o->verdict == EVAL_DROPPED) {
         snprintf(e->broken, sizeof(e->broken), "%s, status %d%s%s", end_reason_text(o->broken),
@@ -369,6 +370,7 @@ static int evaluate(struct evaluation *e)
     e->report.task = e->task->name;
     e->report.file = e->eval->file;
     e->report.grader_text = e->eval->grader_text;
+    e->report.grader_version = e->eval->grader ? grader_version(e->eval->grader) : 0;
     e->report.bad_lines = e->items->bad_lines;
     e->report.seed = e->request->seed;
     if (make_loop(e, &why) != ERR_NONE) {

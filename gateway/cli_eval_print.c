@@ -215,6 +215,8 @@ void cli_eval_print_json(struct eval_report *r, FILE *out)
     json_object_set_new(o, "graph_name", text(r->graph_name));
     json_object_set_new(o, "file", text(r->file));
     json_object_set_new(o, "grader", text(r->grader_text));
+    graph_id_text(r->grader_version, id); /* 64 bits in hex, too */
+    json_object_set_new(o, "grader_version", r->grader_text ? text(id) : json_null());
     json_object_set_new(o, "bad_lines", count(r->bad_lines));
     json_object_set_new(o, "wanted", count(r->count));
     json_object_set_new(o, "seed", count(r->seed));

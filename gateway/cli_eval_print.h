@@ -16,6 +16,7 @@ struct eval_report {
     uint64_t graph_id;
     const char *file;        /* of the items */
     const char *grader_text; /* NULL: each item's own */
+    uint64_t grader_version; /* of the task's, where there is one */
     uint64_t bad_lines;      /* of the file, that gave no item */
     size_t count;            /* items that were to be run */
     uint64_t seed;

@@ -213,7 +213,7 @@ static enum eval_verdict verdict_of_grade(enum grade_reason reason, double score
     }
 }
 
-static enum eval_verdict grade(const struct eval_slot *s, double *score)
+static enum eval_verdict grade(const struct eval_slot *s, struct eval_outcome *o)
 {
     const struct eval_item *item = &s->evaluator->spec.items[s->item];
     const struct grader *grader = item->grader ? item->grader : s->evaluator->spec.grader;
@@ -229,7 +229,9 @@ static enum eval_verdict grade(const struct eval_slot *s, double *score)
     }
     struct grade g = grader_grade(grader, answer, item->ideals, item->ideal_count);
     enum eval_verdict verdict = verdict_of_grade(g.reason, g.score);
-    *score = verdict == EVAL_RIGHT || verdict == EVAL_WRONG ? g.score : 0.0;
+    o->is_graded = true;
+    o->grade = g.reason;
+    o->score = verdict == EVAL_RIGHT || verdict == EVAL_WRONG ? g.score : 0.0;
     return verdict;
 }
 
@@ -325,8 +327,7 @@ static void on_over(void *arg)
         return;
     }
     if (!is_in_vain) {
-        outcome.verdict = s->has_failed ? verdict_of_failure(&s->failure)
-                                        : grade(s, &outcome.score);
+        outcome.verdict = s->has_failed ? verdict_of_failure(&s->failure) : grade(s, &outcome);
     }
     fill_outcome(s, &outcome, &calls, &record);
     forget_run(s);

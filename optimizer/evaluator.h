@@ -57,7 +57,9 @@ static inline bool eval_is_answer(enum eval_verdict verdict)
 
 struct eval_outcome {
     enum eval_verdict verdict;
-    double score;                     /* 0 to 1; 0 unless graded */
+    double score; /* 0 to 1; 0 unless graded */
+    bool is_graded;
+    enum grade_reason grade;          /* of one that is graded: why this score */
     unsigned runs;                    /* 1 and one for each time an upstream broke it */
     enum end_reason broken;           /* dropped or rejected: the call that was */
     int status;                       /* its last HTTP status, 0 for none */

@@ -335,6 +335,16 @@ class ManneredTest(EvalCase):
         self.assertIn("math.jsonl:6: ", self.errors)
         self.assertNotIn("math.jsonl:5: ", self.errors)
 
+    def test_items_that_measure_nothing_are_named(self):
+        self.configure(["easy"] * 2, grader={"type": "numeric"})
+        self.write("math.jsonl", json.dumps({"input": "easy 0", "ideal": "5"}) + "\n" +
+                   json.dumps({"input": "easy 1", "ideal": "five"}) + "\n")
+        found = self.measure("--champion")
+        self.assertEqual(found["all"]["answers"], 1)
+        self.assertEqual(found["all"]["verdicts"]["unfit"], 1)
+        self.assertRegex(self.errors, r"math\.jsonl:2: this item measures nothing: \w+")
+        self.assertRegex(found["grader_version"], r"^[0-9a-f]{16}$")
+
     def test_texts_do_not_leave_the_task_s_data(self):
         self.configure(["easy"], data=["up-0"])
         done = self.run_eval("--task", "math", "--graph", self.graph("two"), status=1)

@@ -178,6 +178,24 @@ static void test_an_answer_without_a_number_is_unparsable(void **state)
     bench_free(b);
 }
 
+static void test_an_item_without_an_ideal_to_read_is_no_answer(void **state)
+{
+    static const struct slice word = SLICE_LIT("five");
+    struct bench *b = bench_make("a", alone);
+    struct errbuf why;
+    (void) state;
+    grader_free(b->grader);
+    b->grader = grader_of_json(SLICE_LIT("{\"type\":\"numeric\"}"), &why);
+    assert_non_null(b->grader);
+    b->items[0].ideals = &word;
+    evaluate(b, 1, 1);
+    answers(b->w, "m0", "5");
+    expect(b, EVAL_UNFIT);
+    assert_true(b->outcomes[0].is_graded);
+    assert_int_equal(b->outcomes[0].grade, GRADE_NO_IDEAL);
+    bench_free(b);
+}
+
 static void test_a_deadline_is_the_graph_s_own(void **state)
 {
     struct bench *b = bench_make("a", alone);
@@ -438,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_is_graded_and_reckoned),
         cmocka_unit_test(test_what_counts_as_wrong),
         cmocka_unit_test(test_an_answer_without_a_number_is_unparsable),
+        cmocka_unit_test(test_an_item_without_an_ideal_to_read_is_no_answer),
         cmocka_unit_test(test_a_deadline_is_the_graph_s_own),
         cmocka_unit_test(test_a_small_context_is_a_wrong_answer_without_a_call),
         cmocka_unit_test(test_a_missing_capability_is_a_wrong_answer),
