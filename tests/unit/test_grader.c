@@ -16,6 +16,7 @@ struct graded {
     enum grade_reason reason;
 };
 
+#define TEN_A "aaaaaaaaaa"
 #define RIGHT 1.0, GRADE_RIGHT
 #define WRONG 0.0, GRADE_WRONG
 #define NOTHING 0.0, GRADE_NO_ANSWER
@@ -346,6 +347,9 @@ static void test_similarity(void **state)
         {"kitten", "kitten", RIGHT},
         {"kitten", "sitting", 2.0 * 4 / 13, GRADE_PARTLY}, /* i t t n */
         {"abc", "xyz", WRONG},
+        /* A carry through a whole word: 140 places, of which one is common. */
+        {"a", TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A TEN_A,
+         2.0 / 141, GRADE_PARTLY},
         /* Over 64 places, the common ones on both sides of the border. */
         {"0123456789012345678901234567890123456789012345678901234567890123456789",
          "x0123456789012345678901234567890123456789012345678901234567890123456789y", 140.0 / 142,
