@@ -1,5 +1,6 @@
 /* Any text has an answer or none, of every kind, twice the same; a normal form is stable where it
- * is itself a text of the kind (numbers and JSON); with less room there is the same answer or none.
+ * is itself a text of the kind (numbers and JSON, unless a string in it ends a thought); with less room
+ * there is the same answer or none.
  * The first byte says how much room. */
 #include "router/answer.h"
 
@@ -27,7 +28,8 @@ static void check_kind(struct slice text, enum answer_kind kind, size_t cap)
     must((a.kind == ANSWER_AUTO) == (a.text.n == 0));
     must(kind == ANSWER_AUTO || a.kind == kind || a.kind == ANSWER_AUTO);
     must(kind == ANSWER_AUTO || poor.kind == ANSWER_AUTO || slice_eq(a.text, poor.text));
-    if (a.kind == ANSWER_NUMBER || a.kind == ANSWER_JSON) {
+    if ((a.kind == ANSWER_NUMBER || a.kind == ANSWER_JSON) &&
+        memmem(a.text.p, a.text.n, "</think>", 8) == NULL) {
         struct answer normal = answer_extract(a.text, a.kind, &room);
         must(normal.kind == a.kind && slice_eq(normal.text, a.text));
     }
