@@ -135,10 +135,10 @@ static void cross_model(struct catalog *c, struct draft_model *m, size_t i,
 }
 
 /* Walks the fallbacks of one model. A circle is told of once, at its first model. */
-static void check_chain(const struct catalog *c, const struct draft_model *list, size_t i,
+static void check_chain(struct catalog *c, const struct draft_model *list, size_t i,
                         struct config_faults *faults)
 {
-    const struct model_def *start = &c->models[i];
+    struct model_def *start = &c->models[i];
     const struct model_def *m = start->fallback;
     size_t steps = 0;
     while (m && m > start && steps < c->model_count) {
@@ -149,6 +149,7 @@ static void check_chain(const struct catalog *c, const struct draft_model *list,
         config_cross_fault(faults, list[i].node, "models", i, "fallback",
                            steps == 0 ? "a model cannot be its own fallback"
                                       : "the fallbacks lead in a circle back to this model");
+        start->fallback = NULL; /* whoever follows fallbacks from here on comes to an end */
     }
 }
 

@@ -222,7 +222,7 @@ class Calls(LawCase):
         self.assertGreater(call["start_us"], before)
         self.assertGreaterEqual(call["first_token_us"], call["start_us"] + 20000)
         self.assertGreaterEqual(call["last_token_us"],
-                                call["first_token_us"] + 2000 * (call["tokens"] - 1))
+                                call["first_token_us"] + 1900 * (call["tokens"] - 1))
         self.assertGreaterEqual(call["end_us"], call["last_token_us"])
         self.assertLess(call["end_us"], time.monotonic() * 1e6)
         self.sim.call("POST", "/sim/reset")

@@ -409,6 +409,11 @@ static void faults_of_champions(void **state)
          "t.yaml:12:22: tasks[0].graph: g: cannot be read: No such file or directory; the one of "
          "`graphs` is "
          "written graph/g\n"},
+        /* A circle of fallbacks is walked once, and not for ever. */
+        {"upstreams:\n  - {name: u, url: \"http://h\"}\nmodels:\n  - {name: m, upstream: u, "
+         "fallback: m}\n"
+         "tasks:\n  - {name: a, data: [u]}\n",
+         "t.yaml:4:38: models[0].fallback: a model cannot be its own fallback\n"},
         {WORLD "tasks:\n  - {name: a, budget: {seconds: 5}}\n",
          "t.yaml:11:24: tasks[0].budget.seconds: not in this version\n"},
     };
