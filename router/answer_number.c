@@ -360,11 +360,20 @@ static bool put_fraction(struct answer_buffer *b, const struct answer_number *nu
     return true;
 }
 
+static bool is_nothing(struct slice digits)
+{
+    size_t at = 0;
+    while (answer_at(digits, at) == '0') {
+        at++;
+    }
+    return at == digits.n;
+}
+
 void answer_number_put(struct answer_buffer *b, const struct answer_number *number)
 {
     struct decimal top, bottom;
     read_decimal(number->top, b->room, &top);
-    if (number->is_negative && (top.digits.n > 0 || number->whole.n > 0)) {
+    if (number->is_negative && (top.digits.n > 0 || !is_nothing(number->whole))) {
         answer_put_byte(b, '-');
     }
     if (number->bottom.n == 0) {
