@@ -148,8 +148,10 @@ class FailureTest(DemoCase):
     def test_interrupted(self):
         """While an answer is waited for that does not come: the streamed one, then one of many."""
         for arguments in (("failing",), ("panel", "mute,large")):
+            # Of a shell's background job the signal is ignored, and that is inherited.
             child = subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE, env=self.environment())
+                                     stderr=subprocess.PIPE, env=self.environment(),
+                                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
             self.eventually(lambda: self.sim.stats("s06-silent")["in_flight"] > 0, "it waits")
             child.send_signal(signal.SIGINT)
             _, errors = child.communicate(timeout=10 * SLOW)
