@@ -436,6 +436,9 @@ static void note_calls(struct relay *r)
     const struct call_record *answer = &r->x->record.call;
     const struct call_record *call;
     char names[GRAPH_NODES_MAX][GRAPH_NAME_MAX + 1];
+    if (graph_is_single(r->route.graph)) {
+        return; /* its one call is the request's own line */
+    }
     graph_names(r->route.graph, names);
     for (unsigned node = 0; (call = job_call(r->job, &node)) != NULL;) {
         log_node_call(r->x->server->log, exchange_id(r->x), names[call->node], call);
