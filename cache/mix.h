@@ -4,7 +4,7 @@
 #ifndef CACHE_MIX_H
 #define CACHE_MIX_H
 
-#include <stdint.h>
+#include "cache/base.h"
 
 static inline uint64_t mix64(uint64_t x)
 {
@@ -17,6 +17,16 @@ static inline uint64_t mix64(uint64_t x)
 static inline uint64_t mix64_pair(uint64_t a, uint64_t b)
 {
     return mix64(mix64(a + UINT64_C(0x9e3779b97f4a7c15)) ^ b);
+}
+
+/* A text into one word. */
+static inline uint64_t mix64_text(struct slice text)
+{
+    uint64_t mixed = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        mixed = mix64_pair(mixed, (unsigned char) text.p[i]);
+    }
+    return mixed;
 }
 
 /* The next word of a sequence that begins at any *state. */

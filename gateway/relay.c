@@ -360,16 +360,6 @@ static bool find_route(struct relay *r)
     return true;
 }
 
-/* What a graph draws by, where the client sent no seed: this request's own id. */
-static uint64_t seed_of(const char *id)
-{
-    uint64_t seed = 0;
-    for (; *id; id++) {
-        seed = mix64_pair(seed, (unsigned char) *id);
-    }
-    return seed;
-}
-
 static void run_job(struct relay *r)
 {
     struct exchange *x = r->x;
@@ -381,7 +371,8 @@ static void run_job(struct relay *r)
         .usage_sum = x->key && x->key->usage_sum,
     };
     name_answer(r);
-    plan.seed = graph_is_single(r->route.graph) ? 0 : seed_of(exchange_id(x));
+    /* What a graph draws by, where the client sent no seed: this request's own id. */
+    plan.seed = graph_is_single(r->route.graph) ? 0 : mix64_text(slice_of(exchange_id(x)));
     x->record.route_us = exchange_now_us(x);
     if (job_request(r->job)->is_stream) {
         start_heartbeat(r);

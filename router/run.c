@@ -76,6 +76,14 @@ static bool take_answer(struct run_node *n)
     return n->text.n > 0;
 }
 
+/* The answer is another node's, word for word. */
+static void adopt(struct run_node *n, const struct run_node *from)
+{
+    n->text = from->text;
+    n->is_cut = from->is_cut;
+    n->source = from->source;
+}
+
 /* A select's reply names the candidate whose text is the answer. */
 static bool take_selection(struct run_node *n)
 {
@@ -83,10 +91,7 @@ static bool take_selection(struct run_node *n)
     if (place < 0) {
         return false;
     }
-    const struct run_node *chosen = &n->run->nodes[n->order[place]];
-    n->text = chosen->text;
-    n->is_cut = chosen->is_cut;
-    n->source = chosen->source;
+    adopt(n, &n->run->nodes[n->order[place]]);
     return true;
 }
 
@@ -109,13 +114,14 @@ static void on_commit(void *arg, const struct model_def *model)
 static void on_chunk(void *arg, const struct chunk *chunk)
 {
     struct run_node *n = arg;
-    if (collect_chunk(&n->collect, chunk) != ERR_NONE) {
-        /* As much as one answer may hold has come: the rest is not waited for. */
-        n->collect.is_cut = true;
+    enum err rc = collect_chunk(&n->collect, chunk);
+    if (rc != ERR_NONE) {
+        /* Where as much as one answer may hold has come, the rest is not waited for, and it counts. */
+        bool is_full = rc == ERR_LIMIT;
         upstream_cancel(n->call, &n->record);
         n->call = NULL;
-        n->record.reason = END_UPSTREAM_LIMIT;
-        end_node(n, true);
+        n->record.reason = is_full ? END_UPSTREAM_LIMIT : END_INTERNAL;
+        end_node(n, is_full);
     }
 }
 
@@ -209,10 +215,7 @@ static void call_node(struct run_node *n, bool streams)
 
 static void settle_by(struct run *r, unsigned node, unsigned source)
 {
-    struct run_node *n = &r->nodes[node];
-    n->text = r->nodes[source].text;
-    n->is_cut = r->nodes[source].is_cut;
-    n->source = r->nodes[source].source;
+    adopt(&r->nodes[node], &r->nodes[source]);
     run_settle(r, node, true);
 }
 
@@ -317,13 +320,7 @@ static uint64_t seed_of(const struct run_spec *spec)
     if (seed.type != SPAN_NUMBER) {
         return spec->seed;
     }
-    if (!span_to_u64(&seed, &sent)) { /* as -1 */
-        sent = 0;
-        for (size_t i = 0; i < seed.text.n; i++) {
-            sent = mix64_pair(sent, (unsigned char) seed.text.p[i]);
-        }
-    }
-    return mix64(sent);
+    return mix64(span_to_u64(&seed, &sent) ? sent : mix64_text(seed.text)); /* as -1 */
 }
 
 static bool init_nodes(struct run *r)
